@@ -1,0 +1,60 @@
+"""Contract of a log driver's daemon side: how a container's output is found again.
+
+Writing happens in the monitor beside the container (so that it survives the daemon); the driver
+says what the monitor shall write and reads it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from engine.driverapi.execution import IOConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One message as it was written, with its newline. stream: stdout or stderr. time: ns since the epoch."""
+
+    stream: str
+    time: int
+    data: bytes
+    attrs: dict[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What to read. since, until: ns since the epoch, 0 for none. tail: lines, -1 for all."""
+
+    since: int = 0
+    until: int = 0
+    tail: int = -1
+    follow: bool = False
+
+
+class LogDriver(Protocol):
+    """One way to keep logs. Constructed as ``Driver()``."""
+
+    name: str
+
+    def validate(self, options: Mapping[str, str]) -> None:
+        """InvalidParameter for an unknown or malformed option."""
+        ...
+
+    def io(self, base: IOConfig, directory: Path, container_id: str, options: Mapping[str, str]) -> IOConfig:
+        """`base` with the log members filled in."""
+        ...
+
+    def path(self, directory: Path, container_id: str) -> Path | None:
+        """The API's LogPath."""
+        ...
+
+
+class LogReader(Protocol):
+    """Optional ability: reading back. A driver without it answers `docker logs` with an error."""
+
+    def read(self, directory: Path, container_id: str, options: ReadOptions) -> AsyncIterator[LogLine]:
+        """The lines asked for; with `follow`, also those to come until the iterator is closed."""
+        ...
