@@ -1,0 +1,1 @@
+"""Things to run: see each directory's own file, and `make demo`."""

@@ -1,0 +1,1 @@
+"""A cluster of engines on one machine: `make demo`."""

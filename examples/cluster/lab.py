@@ -1,0 +1,249 @@
+"""Hosts on one machine: each has network, mount and UTS namespaces of its own, and an address on a bridge.
+
+A host is held by a process that only sleeps; commands enter it with nsenter(1). The disk is shared,
+so a unix socket made inside a host is reachable from outside; mounts and links are not shared.
+
+    root namespace                  node1                  node2
+    ┌───────────────┐        ┌───────────────┐      ┌───────────────┐
+    │ bridge .1 ────┼─veth───┤ eth0 .11      │      │ eth0 .12      │
+    │           ────┼─veth───┼───────────────┼──────┤               │
+    └───────────────┘        └───────────────┘      └───────────────┘
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def run(*command: str, check: bool = True) -> str:
+    """Run a command of the system; its output, or an error that shows what it said."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(command)} exited {done.returncode}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def start_time(pid: int) -> str:
+    """When a process began, in clock ticks since boot: with the pid it names one process for good."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def end(pid: int, *, grace: float = 10.0) -> None:
+    """Terminate a process of ours, kill it after `grace` seconds, and wait until it is gone."""
+    for sig, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            try:
+                os.waitpid(pid, os.WNOHANG)  # ours to reap if we started it
+            except ChildProcessError:
+                pass
+            if not alive(pid):
+                return
+            time.sleep(0.01)
+
+
+@dataclass
+class Host:
+    """One host. `address` is its IPv4 address with prefix length once it is plugged in."""
+
+    name: str
+    pid: int
+    address: str = ""
+    started: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def boot(cls, name: str) -> Host:
+        """Make the namespaces; loopback is up."""
+        holder = subprocess.Popen(
+            ["unshare", "--net", "--mount", "--uts", "--propagation", "private", "sh", "-c",
+             'hostname "$0"; ip link set lo up; echo ready; exec sleep infinity', name],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        assert holder.stdout is not None
+        with holder.stdout:
+            if holder.stdout.readline() != "ready\n":
+                raise RuntimeError(
+                    f"host {name} did not come up (unshare, hostname and ip are needed, as root)"
+                )
+        holder.returncode = 0  # it outlives us; `end` reaps it
+        return cls(name, holder.pid, started=start_time(holder.pid))
+
+    @property
+    def ip(self) -> str:
+        """The address without its prefix length."""
+        return self.address.partition("/")[0]
+
+    @property
+    def up(self) -> bool:
+        """Whether the holder is still the process we started."""
+        return alive(self.pid) and (not self.started or start_time(self.pid) == self.started)
+
+    def enter(self, *command: str) -> list[str]:
+        """The command line that runs `command` inside."""
+        return ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "--", *command]
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command inside and return its output."""
+        return run(*self.enter(*command), check=check)
+
+    def spawn(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> int:
+        """Start a program inside that outlives us; output goes to `log`. Returns its pid.
+
+        nsenter execs the program, so the pid is the program's own.
+        """
+        return spawn(self.enter(*command), log, {**self.env, **(env or {})})
+
+    def shut_down(self) -> None:
+        """End the holder; the namespaces go with their last process."""
+        if self.up:
+            end(self.pid, grace=0.5)
+
+
+def spawn(command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> int:
+    """Start a program that outlives us, its output appended to `log`; returns its pid."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            list(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            env={**os.environ, **(env or {})}, start_new_session=True,
+        )  # fmt: skip
+    process.returncode = 0  # not ours to wait for: `end` reaps it
+    return process.pid
+
+
+@dataclass
+class Wire:
+    """A bridge that hosts are plugged into. `inside`: the host that holds it, None for this machine."""
+
+    bridge: str
+    address: str
+    inside: Host | None = None
+
+    def _run(self, *command: str, check: bool = True) -> str:
+        return self.inside.run(*command, check=check) if self.inside else run(*command, check=check)
+
+    def lay(self) -> None:
+        """Make the bridge, unless it is there."""
+        if self._run("ip", "link", "show", self.bridge, check=False):
+            return
+        self._run("ip", "link", "add", self.bridge, "type", "bridge")
+        self._run("ip", "addr", "add", self.address, "dev", self.bridge)
+        self._run("ip", "link", "set", self.bridge, "up")
+
+    def plug(self, host: Host, address: str) -> None:
+        """Connect a host's eth0 to the bridge, with `address` and a default route by the bridge."""
+        port = f"{self.bridge[:8]}p{address.partition('/')[0].rpartition('.')[2]}"
+        holder = self.inside.pid if self.inside else os.getpid()
+        host.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", str(holder))
+        self._run("ip", "link", "set", port, "master", self.bridge, "up")
+        host.run("ip", "addr", "add", address, "dev", "eth0")
+        host.run("ip", "link", "set", "eth0", "up")
+        host.run("ip", "route", "add", "default", "via", self.address.partition("/")[0])
+        host.address = address
+
+    def cut(self, host: Host) -> None:
+        """Unplug a host, as a pulled cable does."""
+        host.run("ip", "link", "set", "eth0", "down", check=False)
+
+    def remove(self) -> None:
+        """Take the bridge away; its ports go with their hosts."""
+        self._run("ip", "link", "del", self.bridge, check=False)
+
+
+@dataclass
+class EngineProcess:
+    """`pydocker daemon` on a host, with roots of its own below `directory`."""
+
+    host: Host
+    directory: Path
+    pydocker: Path
+    options: tuple[str, ...] = ()
+    port: int = 2375
+    pid: int = 0
+
+    @property
+    def socket(self) -> str:
+        """The unix socket as DOCKER_HOST has it."""
+        return f"unix://{self.directory}/docker.sock"
+
+    @property
+    def log(self) -> Path:
+        """What the daemon prints."""
+        return self.directory / "daemon.log"
+
+    @property
+    def cgroup_parent(self) -> str:
+        """No two engines of this machine may share one."""
+        return f"/dockyard-{self.directory.name}-{self.host.name}"
+
+    def command(self) -> list[str]:
+        """The daemon's command line."""
+        d = self.directory
+        tcp = [f"--host=tcp://{self.host.ip}:{self.port}"] if self.host.ip else []
+        return [
+            str(self.pydocker), "daemon", f"--host={self.socket}", *tcp,
+            f"--data-root={d}/data", f"--exec-root={d}/exec", f"--pidfile={d}/pid",
+            f"--config-file={d}/daemon.json", f"--cgroup-parent={self.cgroup_parent}", *self.options,
+        ]  # fmt: skip
+
+    def start(self, *, timeout: float = 30.0) -> None:
+        """Start the daemon and wait until its socket answers."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.pid = self.host.spawn(self.command(), self.log)
+        deadline = time.monotonic() + timeout
+        while not _answers(self.socket):
+            if not alive(self.pid) or time.monotonic() > deadline:
+                raise RuntimeError(
+                    f"the engine on {self.host.name} did not start:\n{self.log.read_text()[-2000:]}"
+                )
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Stop the daemon; containers run on."""
+        if self.pid and alive(self.pid):
+            end(self.pid)
+
+    def kill(self) -> None:
+        """kill -9."""
+        os.kill(self.pid, signal.SIGKILL)
+        end(self.pid, grace=0.0)
+
+    def remove(self) -> None:
+        """Stop the daemon and delete its data; its containers must be gone, mounts go with the host."""
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _answers(socket_url: str) -> bool:
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.settimeout(5)
+            s.connect(socket_url.removeprefix("unix://"))
+            s.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+            return b" 200 " in s.recv(100)
+        except OSError:
+            return False
