@@ -1,0 +1,1 @@
+"""Pure placement: which node a container goes to. Imports nothing else of Dockyard."""
