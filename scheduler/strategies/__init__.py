@@ -6,7 +6,7 @@ Most are a `scheduler.strategies.ranking.Ranked` with a `key`: the node with the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from scheduler.index import Index
@@ -22,7 +22,7 @@ class Strategy(Protocol):
         self,
         request: Request,
         index: Index,
-        candidates: Iterable[str] | None,
+        candidates: Collection[str] | None,
         passes: Callable[[str], bool],
     ) -> str | None:
         """The id of the best node, None if none has the resources asked for.

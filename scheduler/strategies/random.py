@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from scheduler.index import Index
 from scheduler.models import Request
@@ -20,7 +20,7 @@ class RandomStrategy:
         self,
         request: Request,
         index: Index,
-        candidates: Iterable[str] | None,
+        candidates: Collection[str] | None,
         passes: Callable[[str], bool],
     ) -> str | None:
         """A node drawn uniformly from those that pass."""

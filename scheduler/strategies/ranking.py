@@ -10,7 +10,8 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, insort
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
+from itertools import islice
 
 from scheduler.index import Index, Node
 from scheduler.models import Request
@@ -47,10 +48,18 @@ class Ranking:
                 insort(self._order, entry)
                 self._entries[node_id] = entry
 
-    def first(self, candidates: Iterable[str] | None, passes: Callable[[str], bool]) -> str | None:
-        """The best node that passes."""
+    def first(self, candidates: Collection[str] | None, passes: Callable[[str], bool]) -> str | None:
+        """The best node that passes.
+
+        Among many candidates the order soon meets one. If it has not after as many steps as there are
+        candidates, they are compared with each other instead.
+        """
+        walk = len(self._order) if candidates is None else len(candidates)
+        for _, _, node_id in islice(self._order, walk):
+            if passes(node_id):
+                return node_id
         if candidates is None:
-            return next((node_id for _, _, node_id in self._order if passes(node_id)), None)
+            return None
         entries = [self._entries[c] for c in candidates if c in self._entries and passes(c)]
         return min(entries)[2] if entries else None
 
@@ -75,7 +84,7 @@ class Ranked:
         self,
         request: Request,
         index: Index,
-        candidates: Iterable[str] | None,
+        candidates: Collection[str] | None,
         passes: Callable[[str], bool],
     ) -> str | None:
         """The first node in the order for the request's shape that passes."""
