@@ -31,13 +31,13 @@ NEWEST = parse(API_VERSION)
 class Request(web.Request):
     """A request with what routing found out.
 
-    variables: the path's. version: the API version to answer in, e.g. ``(1, 41)``.
+    variables: the path's. api_version: the one to answer in, e.g. ``(1, 41)``.
     """
 
-    ATTRS = web.Request.ATTRS | frozenset(["variables", "version"])
+    ATTRS = web.Request.ATTRS | frozenset(["variables", "api_version"])
 
     variables: dict[str, str]
-    version: tuple[int, int] = NEWEST
+    api_version: tuple[int, int] = NEWEST
 
 
 Handler = Callable[[Request, Engine], Awaitable[web.StreamResponse]]
@@ -49,7 +49,9 @@ class Route:
 
     since: the API version that brought it; older requests get 404 like an unknown path.
     cancel: whether the handler is cancelled when its client goes away. None: GET and HEAD are,
-        the others run to their end, so that a change is never left half done.
+        the others run to their end, so that a change is never left half done. A POST that only
+        streams or waits (attach, exec start, wait, pull, build) says True: it must not hold up
+        the daemon when its client leaves or the daemon stops, and gets CancelledError then.
     """
 
     method: str

@@ -108,7 +108,7 @@ class Records:
 
     def usage(self) -> dict[str, int]:
         """Name → number of holders."""
-        return dict(self._db.query("SELECT name, count(*) FROM volume_uses GROUP BY name"))  # type: ignore[arg-type]
+        return dict(self._db.query("SELECT name, count(*) FROM volume_uses GROUP BY name"))
 
     def hold(self, name: str, container: str) -> None:
         """Add a holder."""

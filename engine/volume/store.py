@@ -3,13 +3,14 @@
 Tables: `volumes` (one row a volume) and `volume_uses` (volume × container: a container that only
 exists holds its volumes too, with no mounts). A use case calls, for a container's volume::
 
-    create(name) → hold(name, container) → mount(name, container) … unmount(name, container) → release(container)
+    create(name) → hold(name, container) → mount … unmount(name, container) → release(container)
 
 All methods block (SQLite, the driver's mkdir or mount) and may be called from any thread.
 """
 
 from __future__ import annotations
 
+import builtins
 import logging
 import threading
 from collections.abc import Mapping
@@ -84,7 +85,7 @@ class VolumeStore:
         """All volumes by name."""
         return self._records.all()
 
-    def users(self, name: str) -> list[str]:
+    def users(self, name: str) -> builtins.list[str]:
         """Ids of the containers that hold the volume, running or not."""
         return self._records.users(name)
 
@@ -97,7 +98,7 @@ class VolumeStore:
         self.get(name)
         self._records.hold(name, container_id)
 
-    def release(self, container_id: str) -> list[str]:
+    def release(self, container_id: str) -> builtins.list[str]:
         """The container is gone: end its uses. Returns the anonymous volumes among them, now unused."""
         with self._lock:
             names = self._records.release(container_id)
@@ -161,7 +162,7 @@ class VolumeStore:
             except (DockyardError, OSError) as exc:
                 log.warning("volume %s can't be mounted again: %s", name, exc)
 
-    def drivers(self) -> list[str]:
+    def drivers(self) -> builtins.list[str]:
         """Names of the volume drivers there are."""
         return registry.names("volume")
 

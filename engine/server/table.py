@@ -1,0 +1,30 @@
+"""All routes of the API, put together from the handler modules."""
+
+from __future__ import annotations
+
+from engine.server import (
+    archive,
+    build,
+    containers,
+    events,
+    exec,
+    images,
+    networks,
+    swarm,
+    system,
+    volumes,
+)
+from engine.server.routes import Route
+
+ROUTES: tuple[Route, ...] = (
+    *system.ROUTES,
+    *events.ROUTES,
+    *containers.ROUTES,
+    *archive.ROUTES,
+    *exec.ROUTES,
+    *images.ROUTES,
+    *build.ROUTES,
+    *networks.ROUTES,
+    *volumes.ROUTES,
+    *swarm.ROUTES,
+)
