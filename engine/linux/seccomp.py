@@ -20,8 +20,6 @@ from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
-from engine.errdefs import InvalidParameter, Unsupported
-
 # <linux/bpf_common.h>, <linux/filter.h>: one instruction is u16 code, u8 jt, u8 jf, u32 k.
 BPF_LD_W_ABS = 0x20
 BPF_JEQ_K = 0x15
@@ -55,6 +53,15 @@ _OPERATORS = {
 # libseccomp's pseudo number of a name it does not know; less than it: known, but not on that arch.
 _UNKNOWN = -1
 
+
+class Unavailable(Exception):
+    """libseccomp or its Python binding is not installed."""
+
+
+class BadProfile(ValueError):
+    """The profile names something that libseccomp does not know, or contradicts itself."""
+
+
 _lock = Lock()
 _compiled: dict[str, bytes] = {}
 
@@ -62,7 +69,7 @@ _compiled: dict[str, bytes] = {}
 def compile(profile: Mapping[str, Any]) -> bytes:
     """The BPF program of an OCI ``linux.seccomp`` object, as an array of ``struct sock_filter``.
 
-    Raises Unsupported without libseccomp, InvalidParameter for a profile that it refuses. Names of
+    Raises Unavailable without libseccomp, BadProfile for a profile that it refuses. Names of
     system calls that libseccomp does not know are skipped, as the OCI spec allows.
     """
     key = json.dumps(profile, sort_keys=True)
@@ -77,7 +84,7 @@ def _library() -> Any:
     try:
         import pyseccomp
     except (ImportError, RuntimeError, OSError) as exc:
-        raise Unsupported(
+        raise Unavailable(
             "seccomp profiles need libseccomp: install the package libseccomp2 and the Python module "
             "pyseccomp, or run the container with --security-opt seccomp=unconfined"
         ) from exc
@@ -100,7 +107,7 @@ def _compile(profile: Mapping[str, Any]) -> bytes:
             _add(lib, program, rule, default)
         body = _export(program)
     except OSError as exc:
-        raise InvalidParameter(f"libseccomp refuses the seccomp profile: {exc.strerror}") from exc
+        raise BadProfile(f"libseccomp refuses the seccomp profile: {exc.strerror}") from exc
     if default & 0xFFFF0000 != SECCOMP_RET_ERRNO:
         return body
     return _prelude(lib, profile, arches) + body
@@ -113,7 +120,7 @@ def _action(lib: Any, name: str, errno_ret: int | None) -> int:
         return int(lib.TRACE(errno.EPERM if errno_ret is None else errno_ret))
     if name not in _ACTIONS:
         known = ", ".join([*_ACTIONS, "SCMP_ACT_ERRNO", "SCMP_ACT_TRACE"])
-        raise InvalidParameter(f"unknown seccomp action {name!r} (known: {known})")
+        raise BadProfile(f"unknown seccomp action {name!r} (known: {known})")
     return int(getattr(lib, _ACTIONS[name]))
 
 
@@ -123,7 +130,7 @@ def _arches(lib: Any, names: Any, native: int) -> list[int]:
     for name in names:
         token = getattr(lib.Arch, name.removeprefix("SCMP_ARCH_"), None)
         if token is None:
-            raise InvalidParameter(f"unknown seccomp architecture {name!r}")
+            raise BadProfile(f"unknown seccomp architecture {name!r}")
         if token not in arches:
             arches.append(token)
     return arches
@@ -149,7 +156,7 @@ def _add(lib: Any, program: Any, rule: Mapping[str, Any], default: int) -> None:
 def _condition(lib: Any, arg: Mapping[str, Any]) -> Any:
     op = arg.get("op", "")
     if op not in _OPERATORS:
-        raise InvalidParameter(f"unknown seccomp operator {op!r} (known: {', '.join(_OPERATORS)})")
+        raise BadProfile(f"unknown seccomp operator {op!r} (known: {', '.join(_OPERATORS)})")
     return lib.Arg(arg["index"], getattr(lib, _OPERATORS[op]), arg["value"], arg.get("valueTwo", 0))
 
 

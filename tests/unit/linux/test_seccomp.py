@@ -9,7 +9,6 @@ import pytest
 
 from engine.container import seccomp_profile
 from engine.container.defaults import DEFAULT_CAPABILITIES
-from engine.errdefs import InvalidParameter
 from engine.linux import seccomp
 
 # Loads the program given on stdin, then makes the calls of argv: [[number, arg, …], …] → errnos.
@@ -64,8 +63,8 @@ def test_arguments_decide() -> None:
         (SOCKET, 16, 3, 0),
     )
     assert errnos(default(), *calls) == [EPERM, EPERM, EPERM, 0, 0]
-    calls = ((CLONE, new_user | 17, 0, 0, 0, 0), (PERSONALITY, 0xFFFFFFFF), (PERSONALITY, 0x40000))
-    assert errnos(default(), *calls) == [EPERM, 0, EPERM]
+    more = ((CLONE, new_user | 17, 0, 0, 0, 0), (PERSONALITY, 0xFFFFFFFF), (PERSONALITY, 0x40000))
+    assert errnos(default(), *more) == [EPERM, 0, EPERM]
 
 
 def test_a_capability_opens_its_calls() -> None:
@@ -108,5 +107,5 @@ def test_one_profile_is_compiled_once() -> None:
     ],
 )
 def test_a_malformed_profile_says_what_is_wrong(profile: dict[str, object], words: str) -> None:
-    with pytest.raises(InvalidParameter, match=words):
+    with pytest.raises(seccomp.BadProfile, match=words):
         seccomp.compile(profile)
