@@ -65,8 +65,8 @@ class Api:
         self._streams: set[asyncio.Task[None]] = set()
         self._changes: set[asyncio.Task[web.StreamResponse]] = set()
         self.server = web.Server(
-            self._handle,  # type: ignore[arg-type]
-            request_factory=self._request,  # type: ignore[arg-type]
+            self._handle,  # type: ignore[arg-type]  # requests are of our factory's class
+            request_factory=self._request,
             handler_cancellation=True,
             access_log=None,
             max_line_size=64 << 10,
