@@ -16,12 +16,12 @@ MAX_ID = (1 << 31) - 1
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Numbers to run as. groups: supplementary ones. home: for $HOME, "/" if unknown."""
+    """Numbers to run as. groups: supplementary ones. home: for $HOME, "" for none."""
 
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-    home: str
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Group:
 def resolve(spec: str, extra: Iterable[str], passwd: str, group: str) -> Identity:
     """`spec` is user[:group], each a name or a number; `extra` names further groups.
 
-    An unknown name is refused; an unknown number is taken as it is, with group 0.
+    An unknown name is refused (InvalidParameter); an unknown number is taken as it is, with group 0.
     """
     user_part, _, group_part = spec.partition(":")
     groups = list(_groups(group))
@@ -51,12 +51,11 @@ def resolve(spec: str, extra: Iterable[str], passwd: str, group: str) -> Identit
     supplementary = [one.gid for one in groups if user.name and user.name in one.members]
     if group_part:
         gid = _find_group(group_part, groups, "unable to find group {}: no matching entries in group file")
-        supplementary = [gid]
+        supplementary = []
     words = "Unable to find group {}: no matching entries in group file"
     supplementary += [_find_group(name, groups, words) for name in extra]
-    if not supplementary:
-        supplementary = [gid]
-    return Identity(user.uid, gid, tuple(dict.fromkeys(supplementary)), user.home)
+    # The primary group is among them, so that dropping it can't get round a file that excludes it.
+    return Identity(user.uid, gid, tuple(dict.fromkeys([gid, *supplementary])), user.home)
 
 
 def _find_user(name: str, passwd: str) -> _User:
