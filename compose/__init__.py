@@ -1,0 +1,1 @@
+"""Applications from a file, run on anything that speaks the Docker API."""

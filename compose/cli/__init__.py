@@ -1,0 +1,1 @@
+"""pycompose: one module a verb, imported when it is called."""
