@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 
 class ChangeKind(IntEnum):
@@ -100,4 +100,17 @@ class GraphDriver(Protocol):
 
     def recover(self) -> None:
         """Called once when the daemon starts: drop half-made trees, learn which mounts are there."""
+        ...
+
+
+@runtime_checkable
+class TreeAdopter(Protocol):
+    """Optional ability: a finished rw tree becomes a layer without being copied."""
+
+    def adopt(self, cache_id: str, parent: str | None, source: str) -> None:
+        """Make `source`'s own files a new tree `cache_id` on top of `parent`.
+
+        `source` must not be in use, and is gone afterwards. `parent` may leave out trees between it and
+        `source` (an init layer) whose files the layer shall not rely on.
+        """
         ...
