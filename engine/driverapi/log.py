@@ -6,6 +6,7 @@ says what the monitor shall write and reads it back.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,12 +27,16 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What to read. since, until: ns since the epoch, 0 for none. tail: lines, -1 for all."""
+    """What to read. since, until: ns since the epoch, 0 for none. tail: lines, -1 for all.
+
+    ended: set when the container has stopped writing; a follower then reads what is left and ends.
+    """
 
     since: int = 0
     until: int = 0
     tail: int = -1
     follow: bool = False
+    ended: asyncio.Event | None = None
 
 
 class LogDriver(Protocol):
@@ -55,6 +60,6 @@ class LogDriver(Protocol):
 class LogReader(Protocol):
     """Optional ability: reading back. A driver without it answers `docker logs` with an error."""
 
-    def read(self, directory: Path, container_id: str, options: ReadOptions) -> AsyncIterator[LogLine]:
-        """The lines asked for; with `follow`, also those to come until the iterator is closed."""
+    def read(self, directory: Path, container_id: str, options: ReadOptions) -> AsyncIterator[list[LogLine]]:
+        """The lines asked for, in batches; with `follow`, also those to come until `ended` is set."""
         ...
