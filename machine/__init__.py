@@ -1,0 +1,1 @@
+"""Machine makes hosts and turns them into engines that are reached over TLS."""

@@ -1,0 +1,83 @@
+"""What the four command lines share: verbs imported when they are used, errors as exit codes.
+
+    main = LazyGroup("pyexample", help="…", verbs={"ls": "example.cli.ls:ls"}, name…)
+
+A command raises errdefs; `run_main` prints the message on standard error and exits with 1 (or what
+the exception's `exit_code` says), 130 after Ctrl-C, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from functools import update_wrapper
+from importlib import import_module
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from engine.errdefs import DockyardError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LazyGroup(click.Group):
+    """A group whose verbs are named in a table and imported on use.
+
+    verbs: name → (where, short help), e.g. ``"ls": ("machine.cli.ls:ls", "List machines")``. The
+    short help stands in the table so that `--help` imports none of them.
+    """
+
+    def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._verbs = dict(verbs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the table's order."""
+        return [*self._verbs, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb."""
+        entry = self._verbs.get(cmd_name)
+        if entry is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = entry[0].partition(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self._verbs.items()])
+
+
+def coroutine(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Let an `async def` be a click command."""
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return asyncio.run(function(*args, **kwargs))
+
+    return update_wrapper(call, function)
+
+
+def run_main(group: click.Command, prog_name: str, args: list[str] | None = None) -> NoReturn:
+    """Run a command line and exit with its code."""
+    try:
+        code = group.main(args=args, prog_name=prog_name, standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as exc:
+        exc.show()
+        code = exc.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except DockyardError as exc:
+        print(str(exc), file=sys.stderr)
+        code = getattr(exc, "exit_code", 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away, as `| head` does
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)
