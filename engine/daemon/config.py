@@ -39,6 +39,8 @@ class DaemonConfig:
     dns_search: tuple[str, ...] = ()
     dns_opts: tuple[str, ...] = ()
     icc: bool = True
+    ip: str = "0.0.0.0"
+    host_gateway_ip: str = ""
     userland_proxy: bool = True
     tls: bool = False
     tlsverify: bool = False

@@ -51,7 +51,7 @@ def convert(option: Option, value: Any) -> Any:
     try:
         return _CONVERT[option.kind](value)
     except (ValueError, TypeError, KeyError) as exc:
-        raise InvalidParameter(f'invalid argument "{value}" for "--{option.flag}": {exc}') from exc
+        raise InvalidParameter(f'invalid argument "{_show(value)}" for "--{option.flag}": {exc}') from exc
 
 
 def _read(path: Path, *, required: bool) -> dict[str, Any]:

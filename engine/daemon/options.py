@@ -52,6 +52,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("dns-search", "dns-search", "dns_search", "list", "DNS search domains to use"),
     Option("dns-opt", "dns-opts", "dns_opts", "list", "DNS options to use"),
     Option("icc", "icc", "icc", "bool", "Enable inter-container communication for the default bridge"),
+    Option("ip", "ip", "ip", "str", "Host IP when binding container ports, where a container names none"),
+    Option(
+        "host-gateway-ip",
+        "host-gateway-ip",
+        "host_gateway_ip",
+        "str",
+        "IP that 'host-gateway' in --add-host stands for (default the bridge's)",
+    ),
     Option(
         "userland-proxy",
         "userland-proxy",

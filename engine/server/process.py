@@ -1,0 +1,107 @@
+"""The daemon process: from a configuration to a served API, until a signal ends it.
+
+SIGTERM and SIGINT stop it; containers run on, and the next daemon finds them. SIGHUP reads the
+configuration file again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from engine.daemon import bootstrap, configfile, logs
+from engine.daemon.config import DaemonConfig
+from engine.daemon.engine import Engine
+from engine.daemon.lock import Lock
+from engine.errdefs import DockyardError
+from engine.server.app import Api
+from engine.server.listen import listen
+from engine.server.table import ROUTES
+
+log = logging.getLogger(__name__)
+
+THREADS = 8
+
+
+async def serve(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
+    """Run a daemon until SIGTERM or SIGINT. flags: what `configfile.load` got, for a reload.
+
+    Raises the errdefs class of whatever keeps it from starting; then nothing of it is left.
+    """
+    logs.setup(config.level)
+    locks: list[Lock] = []
+    try:
+        locks.append(Lock(config.pidfile, f"pid file {config.pidfile}"))
+        locks.append(Lock(config.data_root / "daemon.lock", f"data-root {config.data_root}"))
+        locks.append(Lock(config.exec_root / "daemon.lock", f"exec-root {config.exec_root}"))
+        await _run(config, flags)
+    finally:
+        for lock in reversed(locks):
+            lock.close()
+
+
+async def _run(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS, "worker"))
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    engine = await bootstrap.open_engine(config)
+    try:
+        api = Api(engine, ROUTES)
+        loop.add_signal_handler(signal.SIGHUP, reload, engine, flags)
+        listeners = await listen(config, api.server)
+        notify("READY=1")
+        log.info("Daemon has completed initialization")
+        await stopped.wait()
+        log.info("Stopping; containers run on")
+        notify("STOPPING=1")
+        for listener in listeners:
+            listener.close()
+        engine.events.close()
+        await api.stop(engine.config.shutdown_timeout)
+        for host in config.hosts:
+            if host.startswith("unix://"):
+                remove_socket(host.removeprefix("unix://"))
+    finally:
+        await bootstrap.close_engine(engine)
+
+
+def reload(engine: Engine, flags: Mapping[str, Any]) -> None:
+    """SIGHUP: take over what may change while we run; a bad file changes nothing."""
+    try:
+        engine.config = configfile.reload(engine.config, flags)
+    except DockyardError as exc:
+        log.error("the configuration stays as it was: %s", exc)
+        return
+    logs.setup(engine.config.level)
+    log.info("Reloaded configuration from %s", engine.config.config_file)
+    attributes = {"name": socket.gethostname(), "labels": ",".join(engine.config.labels)}
+    engine.events.publish("daemon", "reload", engine.id, attributes)
+
+
+def notify(state: str) -> None:
+    """Tell the service manager how we stand (sd_notify(3)); nobody to tell is fine."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.sendto(state.encode(), address)
+        except OSError as exc:
+            log.warning("can't notify %s: %s", path, exc)
+
+
+def remove_socket(path: str) -> None:
+    """Take our socket out of the way."""
+    try:
+        os.unlink(path)  # noqa: PTH108
+    except FileNotFoundError:
+        return
