@@ -28,7 +28,7 @@ from engine.driverapi.graph import Change, GraphDriver, TreeAdopter
 from engine.errdefs import Conflict, NotFound
 from engine.layer import initlayer, tarsplit
 from engine.layer.hashing import HashingReader
-from engine.layer.pack import PackOptions, pack_entries, stream
+from engine.layer.pack import TRAILER, PackOptions, pack_entries, stream
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS layers (
@@ -39,6 +39,10 @@ CREATE TABLE IF NOT EXISTS rw_layers (
 CREATE TABLE IF NOT EXISTS init_layers (parent TEXT PRIMARY KEY, cache_id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS layer_trees_pending (cache_id TEXT PRIMARY KEY);
 """
+
+
+EMPTY_DIFF_ID = "sha256:" + hashlib.sha256(TRAILER).hexdigest()
+"""The diff id of a layer without any entry; images leave such layers out."""
 
 
 @dataclass(frozen=True)
@@ -205,26 +209,30 @@ class LayerStore:
             self._held[chain] += 1
             return layer
 
-    def release(self, chain: str) -> None:
-        """Undo one `hold`; the layer and its parents go as far as nobody needs them."""
+    def release(self, chain: str) -> list[str]:
+        """Undo one `hold`; the layer and its parents go as far as nobody needs them.
+
+        Returns the chain ids that went.
+        """
         with self._lock:
             if self._held[chain] > 1:
                 self._held[chain] -= 1
-                return
+                return []
             self._held.pop(chain, None)
-        self._collect(chain)
+        return self._collect(chain)
 
     def collect_garbage(self) -> None:
         """Remove all layers that nothing holds. For the start, once images have taken their holds."""
         for layer in self.layers():
             self._collect(layer.chain_id)
 
-    def _collect(self, chain: str | None) -> None:
+    def _collect(self, chain: str | None) -> list[str]:
+        gone: list[str] = []
         while chain is not None:
             with self._lock:
                 layer = self._layers.get(chain)
                 if layer is None or self._held.get(chain) or self._children.get(chain):
-                    return
+                    return gone
                 init = self._init.pop(chain, None)
                 with self._db.transaction() as tx:
                     tx.execute("DELETE FROM layers WHERE chain_id = ?", (chain,))
@@ -237,7 +245,9 @@ class LayerStore:
             for cache_id in filter(None, (init, layer.cache_id)):
                 self._drop_tree(cache_id)
             (self._splits / layer.cache_id).unlink(missing_ok=True)
+            gone.append(chain)
             chain = layer.parent
+        return gone
 
     def metadata(self, chain: str) -> dict[str, str]:
         """The graph driver's directories of a layer, for inspect."""
