@@ -11,15 +11,16 @@ Lifecycle::
     create_network(net) ──> join(net, endpoint, sandbox) … leave(net, endpoint) ──> delete_network(net)
 
 All methods are idempotent: called again after a crash they finish what was begun, and removing what
-is gone is no error. They block and run in a worker thread of the controller, one call per network
-at a time.
+is gone is no error. They block and run in worker threads of the controller: creating and deleting
+one network never overlap with anything else on it, joins and leaves of different endpoints may.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,22 @@ class NetworkDriver(Protocol):
         """Give the sandbox an interface on the network, up and addressed, and publish its ports."""
         ...
 
-    def leave(self, network: NetworkSpec, endpoint: EndpointSpec) -> None:
-        """Take the interface and the published ports away."""
+    def leave(self, network: NetworkSpec, endpoint: EndpointSpec, *, ending: bool = False) -> None:
+        """Take the interface and the published ports away.
+
+        ending: the sandbox itself goes next; the interface may be left to go with it, so long as
+        it passes no packet any more.
+        """
+        ...
+
+
+@runtime_checkable
+class Sweeper(Protocol):
+    """Optional ability: finding interfaces that nobody accounts for any more."""
+
+    def sweep(self, network: NetworkSpec, live: Callable[[], Collection[str]]) -> None:
+        """Delete interfaces of the network whose endpoint ids are not in `live()`.
+
+        Endpoints are written down before `join`, so `live` is called after the interfaces are listed.
+        """
         ...

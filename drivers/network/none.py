@@ -1,0 +1,29 @@
+"""No network: a container has a namespace with nothing but lo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.driverapi.network import EndpointSpec, NetworkSpec
+from engine.network.context import DriverContext
+
+
+class NoneDriver:
+    """Network `none` (driver `null` in the API)."""
+
+    name = "null"
+
+    def __init__(self, context: DriverContext) -> None:
+        del context
+
+    def create_network(self, network: NetworkSpec) -> None:
+        """Nothing to make."""
+
+    def delete_network(self, network: NetworkSpec) -> None:
+        """Nothing to remove."""
+
+    def join(self, network: NetworkSpec, endpoint: EndpointSpec, sandbox: Path) -> None:
+        """Nothing to add: the sandbox has lo already."""
+
+    def leave(self, network: NetworkSpec, endpoint: EndpointSpec, *, ending: bool = False) -> None:
+        """Nothing to take away."""
