@@ -49,6 +49,10 @@ class Filters:
         """The keys that have values."""
         return tuple(key for key, values in self._values.items() if values)
 
+    def to_dict(self) -> dict[str, tuple[str, ...]]:
+        """Key → values."""
+        return dict(self._values)
+
     def to_json(self) -> str:
         """The parameter again, in the newer form."""
         return msgspec.json.encode({key: list(values) for key, values in self._values.items()}).decode()

@@ -22,6 +22,8 @@ from engine.errdefs import Conflict, InvalidParameter, SystemFailure, Unsupporte
 from engine.events import EventBus
 from engine.image.store import ImageStore
 from engine.layer.store import LayerStore
+from engine.network.config import NetworkConfig
+from engine.network.controller import NetworkController
 from engine.volume.store import VolumeStore
 
 log = logging.getLogger(__name__)
