@@ -105,7 +105,7 @@ class BridgeDriver:
                     peer_mac=endpoint.mac_address,
                     mtu=self._mtu(network),
                     master=bridge.index,
-                    isolated=not self._flag(network, ICC, self._context.icc),
+                    isolated=not self._flag(network, ICC, self._context.icc) and not _bridge_netfilter(),
                 )
             )
         finally:
@@ -196,3 +196,15 @@ def _bridge_mac(cidr: str) -> str:
 
 def _ip(endpoint: EndpointSpec) -> str:
     return endpoint.addresses[0].partition("/")[0]
+
+
+def _bridge_netfilter() -> bool:
+    """Whether bridged packets pass the forward chain too (br_netfilter, which Docker loads).
+
+    Then the chain keeps containers apart; isolated ports would also cut connections to published
+    ports, since br_netfilter bridges those that stay on one bridge.
+    """
+    try:
+        return Path("/proc/sys/net/bridge/bridge-nf-call-iptables").read_text().strip() == "1"
+    except OSError:
+        return False

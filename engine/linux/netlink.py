@@ -21,16 +21,16 @@ NLMSG_ERROR, NLMSG_DONE = 2, 3
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NETLINK_GET_STRICT_CHK = 270, 10, 11, 12
 NLMSGERR_ATTR_MSG = 1
 
-RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK, RTM_SETLINK = 16, 17, 18, 19
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
-IFLA_PROTINFO, IFLA_LINKINFO, IFLA_NET_NS_FD = 12, 18, 28
-IFLA_INFO_KIND, IFLA_INFO_DATA = 1, 2
+IFLA_LINKINFO, IFLA_NET_NS_FD = 18, 28
+IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 IFLA_BR_FORWARD_DELAY = 1
 VETH_INFO_PEER = 1
-IFLA_BRPORT_STATE, IFLA_BRPORT_FLUSH, IFLA_BRPORT_ISOLATED = 1, 24, 33
+IFLA_BRPORT_STATE, IFLA_BRPORT_MODE, IFLA_BRPORT_FLUSH, IFLA_BRPORT_ISOLATED = 1, 4, 24, 33
 BR_STATE_DISABLED = 0
 IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST = 1, 2, 4
 RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_TABLE = 1, 4, 5, 15
@@ -180,8 +180,10 @@ def veth(
 ) -> list[Message]:
     """A veth pair: `name` here, up, on bridge `master`; `peer`, down, in the namespace of fd `peer_ns`.
 
-    The peer can't be set up at once: the kernel configures it before it has joined the two ends
-    (drivers/net/veth.c, veth_open: ENOTCONN).
+    The port is in hairpin mode: where br_netfilter is loaded, a container's connection to its own
+    published port goes back out of the port it came from. isolated: it passes nothing to other
+    isolated ports. The peer can't be set up at once: the kernel configures it before it has joined
+    the two ends (drivers/net/veth.c, veth_open: ENOTCONN).
     """
     inner = (
         _IFINFO.pack(0, 0, 0, 0, 0)
@@ -198,10 +200,8 @@ def veth(
         + _u32(IFLA_MASTER, master)
         + _nest(IFLA_LINKINFO, info)
     )
-    messages = [Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body)]
-    if isolated:
-        messages.append(_bridge_port(name, _attr(IFLA_BRPORT_ISOLATED, b"\x01")))
-    return messages
+    port = _attr(IFLA_BRPORT_MODE, b"\x01") + _attr(IFLA_BRPORT_ISOLATED, bytes((isolated,)))
+    return [Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, body), _bridge_port(name, port)]
 
 
 def port_disable(name: str) -> Message:
@@ -214,8 +214,9 @@ def port_disable(name: str) -> Message:
 
 
 def _bridge_port(name: str, options: bytes) -> Message:
-    attrs = _string(IFLA_IFNAME, name) + _nest(IFLA_PROTINFO, options)
-    return Message(RTM_SETLINK, 0, _IFINFO.pack(socket.AF_BRIDGE, 0, 0, 0, 0) + attrs)
+    info = _string(IFLA_INFO_SLAVE_KIND, "bridge") + _nest(IFLA_INFO_SLAVE_DATA, options)
+    attrs = _string(IFLA_IFNAME, name) + _nest(IFLA_LINKINFO, info)
+    return Message(RTM_NEWLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + attrs)
 
 
 def bridge(name: str, *, mac: str, mtu: int) -> Message:
