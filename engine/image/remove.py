@@ -49,7 +49,7 @@ def remove(
 
 
 def _is_id_prefix(image_id: str, text: str) -> bool:
-    return image_id.startswith(text) or image_id.startswith(f"sha256:{text}")
+    return image_id.startswith((text, f"sha256:{text}"))
 
 
 def short(digest: str) -> str:
@@ -68,9 +68,10 @@ class _Removal:
         if not force and _single(names):
             for user in self._users:
                 if user.image_id == image.id:
+                    container = short(user.container_id)
                     raise Conflict(
                         f'conflict: unable to remove repository reference "{reference}" (must force) - '
-                        f"container {short(user.container_id)} is using its referenced image {short(image.id)}"
+                        f"container {container} is using its referenced image {short(image.id)}"
                     )
         removed = grammar.parse(reference).canonical()
         self._untag(str(removed))

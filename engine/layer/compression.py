@@ -39,14 +39,22 @@ def _zstd(source: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True))
 
 
+def _gzip(source: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, igzip.IGzipFile(fileobj=source, mode="rb"))
+
+
+def _xz(source: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, lzma.LZMAFile(source))
+
+
 def _bzip2(source: BinaryIO) -> BinaryIO:
-    return cast(BinaryIO, bz2.BZ2File(source))  # noqa: SIM115  its user closes it
+    return cast(BinaryIO, bz2.BZ2File(source))
 
 
 _OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], BinaryIO]], ...] = (
-    (b"\x1f\x8b", lambda source: cast(BinaryIO, igzip.IGzipFile(fileobj=source, mode="rb"))),
+    (b"\x1f\x8b", _gzip),
     (b"BZh", _bzip2),
-    (b"\xfd7zXZ\x00", lambda source: cast(BinaryIO, lzma.LZMAFile(source))),
+    (b"\xfd7zXZ\x00", _xz),
     (b"\x28\xb5\x2f\xfd", _zstd),
 )
 

@@ -32,6 +32,11 @@ class HashingReader:
         """ "sha256:<hex>" of what was read."""
         return "sha256:" + self._hash.hexdigest()
 
+    @staticmethod
+    def of(data: bytes) -> str:
+        """The digest of bytes."""
+        return "sha256:" + hashlib.sha256(data).hexdigest()
+
     def close(self) -> None:
         """Close the source too."""
         self._source.close()

@@ -19,7 +19,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -33,7 +33,7 @@ from engine.layer.pack import TRAILER, PackOptions, pack_entries, stream
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS layers (
     chain_id TEXT PRIMARY KEY, diff_id TEXT NOT NULL, parent TEXT REFERENCES layers(chain_id),
-    size INTEGER NOT NULL, cache_id TEXT NOT NULL);
+    size INTEGER NOT NULL, cache_id TEXT NOT NULL, tar_size INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS rw_layers (
     container_id TEXT PRIMARY KEY, cache_id TEXT NOT NULL, parent TEXT REFERENCES layers(chain_id));
 CREATE TABLE IF NOT EXISTS init_layers (parent TEXT PRIMARY KEY, cache_id TEXT NOT NULL);
@@ -47,13 +47,14 @@ EMPTY_DIFF_ID = "sha256:" + hashlib.sha256(TRAILER).hexdigest()
 
 @dataclass(frozen=True)
 class Layer:
-    """A read-only layer. Ids are "sha256:<hex>"; size: bytes of its own files."""
+    """A read-only layer. Ids are "sha256:<hex>"; size: bytes of its own files, tar_size: of its archive."""
 
     chain_id: str
     diff_id: str
     parent: str | None
     size: int
     cache_id: str
+    tar_size: int
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,13 @@ class LayerStore:
         self._rw: dict[str, RwLayer] = {}
         self._init: dict[str, str] = {}
         db.script(_SCHEMA)
+        graph.recover()
         self._load()
 
     def _load(self) -> None:
         for (cache_id,) in self._db.query("SELECT cache_id FROM layer_trees_pending"):
             self._drop_tree(cache_id)
-        for row in self._db.query("SELECT chain_id, diff_id, parent, size, cache_id FROM layers"):
+        for row in self._db.query("SELECT chain_id, diff_id, parent, size, cache_id, tar_size FROM layers"):
             layer = Layer(*row)
             self._layers[layer.chain_id] = layer
             if layer.parent:
@@ -154,7 +156,7 @@ class LayerStore:
                 size = self._graph.apply(cache_id, cast(BinaryIO, recorded))
                 recorded.drain()
             diff_id = hashing.digest()
-            layer = Layer(chain_id(parent, diff_id), diff_id, parent, size, cache_id)
+            layer = Layer(chain_id(parent, diff_id), diff_id, parent, size, cache_id, hashing.count)
             return self._adopt(layer, split if recorded.complete else None, hold)
         except BaseException:
             self._drop_tree(cache_id)
@@ -173,8 +175,8 @@ class LayerStore:
                     split.rename(self._splits / layer.cache_id)
                 with self._db.transaction() as tx:
                     tx.execute(
-                        "INSERT INTO layers VALUES (?, ?, ?, ?, ?)",
-                        (layer.chain_id, layer.diff_id, layer.parent, layer.size, layer.cache_id),
+                        "INSERT INTO layers VALUES (?, ?, ?, ?, ?, ?)",
+                        astuple(layer),
                     )
                     tx.execute("DELETE FROM layer_trees_pending WHERE cache_id = ?", (layer.cache_id,))
                     if rw is not None:
@@ -404,7 +406,7 @@ class LayerStore:
         diff_id = hashing.digest()
         size = self._graph.size(rw.cache_id)
         cache_id = self._announce_tree()
-        layer = Layer(chain_id(rw.parent, diff_id), diff_id, rw.parent, size, cache_id)
+        layer = Layer(chain_id(rw.parent, diff_id), diff_id, rw.parent, size, cache_id, hashing.count)
         parent_cache = self.get(rw.parent).cache_id if rw.parent else None
         try:
             self._graph.adopt(cache_id, parent_cache, rw.cache_id)
