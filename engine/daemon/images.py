@@ -56,33 +56,39 @@ def tag(engine: Engine, reference: str, repo: str, tag: str) -> None:
 
 def delete(engine: Engine, reference: str, *, force: bool, prune: bool) -> Records:
     """Remove a name or an image: the API's list of what was untagged and deleted."""
+    before = engine.images.list()
     image = engine.images.resolve(reference)
     records = remove.remove(engine.images, reference, usage(engine), force=force, prune=prune)
-    tell_removed(engine, records, image.id)
+    _tell_removed(engine, records, before, image.id)
     return records
 
 
 def prune(engine: Engine, filters: Filters) -> tuple[Records, int]:
     """Remove unused images: the nameless ones, and with ``dangling=false`` all."""
     filters.validate(PRUNE_FILTERS)
+    before = engine.images.list()
     dangling = filters.boolean("dangling", True)
     wanted = {key: values for key, values in filters.to_dict().items() if key != "dangling"}
     candidates = listing.select(engine.images, wanted)
     records, freed = remove.prune(engine.images, usage(engine), candidates, dangling_only=dangling)
-    tell_removed(engine, records, "")
+    _tell_removed(engine, records, before)
     engine.events.publish("image", "prune", "", {"reclaimed": str(freed)})
     return records, freed
 
 
-def tell_removed(engine: Engine, records: Records, image_id: str) -> None:
-    """Events of a removal; image_id is what the names belonged to."""
-    images = [record["Deleted"] for record in records if "Deleted" in record]
+def _tell_removed(engine: Engine, records: Records, before: Sequence[Image], image_id: str = "") -> None:
+    """Events of a removal. An untagged name belonged to image_id, else to the next image deleted."""
+    labels = {image.id: image.runtime_config.get("Labels") or {} for image in before}
+    gone = [record["Deleted"] for record in records if record.get("Deleted") in labels]
     for record in records:
         if "Untagged" in record:
-            target = image_id or (images[0] if images else record["Untagged"])
-            tell(engine, "untag", target, target)
-        elif record["Deleted"] == image_id or not image_id:
-            tell(engine, "delete", record["Deleted"], record["Deleted"])
+            target, action = image_id or (gone[0] if gone else record["Untagged"]), "untag"
+        elif record["Deleted"] in labels:
+            target, action = record["Deleted"], "delete"
+            gone.remove(target)
+        else:  # a layer
+            continue
+        engine.events.publish("image", action, target, labels.get(target, {}) | {"name": target})
 
 
 def usage(engine: Engine) -> list[Usage]:
