@@ -1,0 +1,135 @@
+"""What a restart or a crash of the daemon leaves, and what it finds again."""
+
+from __future__ import annotations
+
+import subprocess
+
+from engine.linux import netlink, netns
+from tests.integration.network.isolation import on_own_host
+from tests.integration.network.lab import HERE, OUTSIDE, Lab, address, ask, server
+from tests.integration.network.test_user_networks import resolve
+
+
+def links() -> set[str]:
+    with netlink.NetlinkSocket() as sock:
+        return {link.name for link in sock.links()}
+
+
+def namespaces(host: Lab) -> set[str]:
+    directory = host.directory / "exec" / "netns"
+    return {path.name for path in directory.iterdir() if not path.name.startswith("stock-")}
+
+
+@on_own_host
+async def test_running_containers_stay_connected(host: Lab) -> None:
+    await host.networks.create({"Name": "app"})
+    bindings = {"80/tcp": [{"HostPort": "8080"}]}
+    web, sandbox = await host.attach("web", mode="app", port_bindings=bindings)
+    other, beside = await host.attach("other", mode="app")
+    with server(sandbox.path, 80):
+        await host.restart([web.id, other.id])
+        assert await ask(host.outside, HERE, 8080) == OUTSIDE
+        assert await ask(None, "127.0.0.1", 8080) is not None
+        assert await ask(beside.path, address(sandbox, "app"), 80) == address(beside, "app")
+        assert await resolve(beside.path, "web") == [address(sandbox, "app")]
+    assert host.networks.sandbox(web.id) == sandbox
+    third, found = await host.attach("third", mode="app")
+    assert address(found, "app") == "172.18.0.4"
+    del third
+
+
+@on_own_host
+async def test_a_published_port_stays_reserved(host: Lab) -> None:
+    web, _ = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    await host.restart([web.id])
+    try:
+        with server(None, 8080):
+            raise AssertionError("another program could take the port")
+    except OSError:
+        pass
+
+
+@on_own_host
+async def test_what_ended_meanwhile_is_removed(host: Lab) -> None:
+    before = links()
+    await host.networks.create({"Name": "app"})
+    dead, _ = await host.attach(mode="app", port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    alive, sandbox = await host.attach()
+    await host.restart([alive.id])
+    assert namespaces(host) == {alive.id[:12]}
+    assert host.networks.sandbox(dead.id) is None
+    bridge = f"br-{host.networks.resolve('app').id[:12]}"
+    assert len(links() - before - {bridge}) == 1
+    await host.networks.remove("app")
+    assert bridge not in links()
+    _, again = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    assert address(again) != address(sandbox)
+
+
+@on_own_host
+async def test_what_no_record_knows_is_removed(host: Lab) -> None:
+    netns.create(str(host.directory / "exec" / "netns" / "stray"))
+    subprocess.run(
+        ["ip", "link", "add", "vethstray", "type", "veth", "peer", "name", "strayend"], check=True
+    )
+    subprocess.run(["ip", "link", "set", "vethstray", "master", "pydocker0"], check=True)
+    await host.restart([])
+    assert namespaces(host) == set()
+    assert "vethstray" not in links()
+
+
+@on_own_host
+async def test_everything_comes_back_after_a_reboot(host: Lab) -> None:
+    await host.networks.create({"Name": "app"})
+    bridge = f"br-{host.networks.resolve('app').id[:12]}"
+    for name in (bridge, "pydocker0"):
+        subprocess.run(["ip", "link", "delete", name], check=True)
+    subprocess.run(["nft", "flush", "ruleset"], check=True)
+    await host.restart([])
+    _, web = await host.attach(mode="app", port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    with server(web.path, 80):
+        assert await ask(host.outside, HERE, 8080) == OUTSIDE
+
+
+@on_own_host
+async def test_rules_of_the_administrator_survive_and_come_first(host: Lab) -> None:
+    rule = f"add rule inet dockyard-pydocker0 administrator ip saddr {OUTSIDE} drop"
+    subprocess.run(["nft", rule], check=True)
+    await host.restart([])
+    _, web = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    with server(web.path, 80):
+        assert await ask(None, "127.0.0.1", 8080) is not None
+        assert await ask(host.outside, HERE, 8080) is None
+
+
+@on_own_host
+async def test_a_detached_container_leaves_nothing(host: Lab) -> None:
+    before = links()
+    for _ in range(3):
+        container, sandbox = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+        assert address(sandbox) == "172.17.0.2"
+        await host.networks.detach(container.id)
+    await host.networks.detach(container.id)
+    assert namespaces(host) == set()
+    host.networks._fabric.sweep()
+    assert links() == before
+    listing = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
+    assert "8080" not in listing
+    for table in ("network_sandboxes", "network_endpoints", "network_addresses"):
+        assert host.db.query(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+@on_own_host
+async def test_the_default_networks_subnet(host: Lab) -> None:
+    await host.restart([], bip="10.77.0.1/24")
+    _, one = await host.attach()
+    assert address(one) == "10.77.0.2"
+    await host.networks.create({"Name": "app"})
+    assert (await host.networks.inspect("app"))["IPAM"]["Config"][0]["Subnet"] == "172.17.0.0/16"
+
+
+@on_own_host
+async def test_pools_avoid_the_hosts_routes(host: Lab) -> None:
+    subprocess.run(["ip", "route", "add", "172.18.4.0/24", "dev", "uplink"], check=True)
+    await host.networks.create({"Name": "app"})
+    assert (await host.networks.inspect("app"))["IPAM"]["Config"][0]["Subnet"] == "172.19.0.0/16"
