@@ -5,7 +5,7 @@ All functions here block; handlers call them in a worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
 from engine.api.filters import Filters
@@ -14,7 +14,9 @@ from engine.daemon.diskusage import shared_sizes
 from engine.daemon.engine import Engine
 from engine.errdefs import InvalidParameter
 from engine.image import inspect, listing, make, remove
+from engine.image import load as loads
 from engine.image import reference as grammar
+from engine.image import save as archives
 from engine.image.remove import Records, Usage
 from engine.image.store import Image
 
@@ -119,6 +121,20 @@ def import_archive(
     )
     tell(engine, "import", image.id, _name(engine, image))
     return image
+
+
+def save(engine: Engine, names: Sequence[str]) -> BinaryIO:
+    """The archive of the images named."""
+    archive = archives.save(engine.images, names)
+    for name in names:
+        tell(engine, "save", engine.images.resolve(name).id, name)
+    return archive
+
+
+def load(engine: Engine, source: BinaryIO, progress: Callable[[dict[str, Any]], None]) -> None:
+    """All images of an archive; progress gets the API's messages."""
+    for image in loads.load(engine.images, source, progress, scratch=engine.config.data_root / "tmp"):
+        tell(engine, "load", image.id, image.id)
 
 
 def _name(engine: Engine, image: Image) -> str:

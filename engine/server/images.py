@@ -13,6 +13,7 @@ from engine.image import inspect
 from engine.server import params, respond
 from engine.server.bodystream import body_file
 from engine.server.routes import Request, Route
+from engine.server.transfer import relay, send_archive
 
 
 async def list_images(request: Request, engine: Engine) -> web.StreamResponse:
@@ -87,6 +88,24 @@ async def remove(request: Request, engine: Engine) -> web.StreamResponse:
     return respond.json(records)
 
 
+async def save(request: Request, engine: Engine) -> web.StreamResponse:
+    """GET /images/{name}/get, and /images/get with `names` (repeatable, or with commas)."""
+    one = request.variables.get("name")
+    names = [one] if one else [n for part in request.query.getall("names", []) for n in part.split(",")]
+    if not names:
+        raise InvalidParameter("give the images to save as `names`")
+    archive = await asyncio.to_thread(images.save, engine, names)
+    return await send_archive(request, archive)
+
+
+async def load(request: Request, engine: Engine) -> web.StreamResponse:
+    """POST /images/load."""
+    source = body_file(request)
+    async with respond.JsonLines(request) as out:
+        await relay(out, lambda progress: asyncio.to_thread(images.load, engine, source, progress))
+    return out.response
+
+
 async def prune(request: Request, engine: Engine) -> web.StreamResponse:
     """POST /images/prune."""
     records, freed = await asyncio.to_thread(images.prune, engine, params.filters(request))
@@ -103,6 +122,9 @@ async def search(request: Request, engine: Engine) -> web.StreamResponse:
 ROUTES = (
     Route("GET", "/images/json", list_images),
     Route("GET", "/images/search", search),
+    Route("GET", "/images/get", save),
+    Route("GET", "/images/{name:path}/get", save),
+    Route("POST", "/images/load", load, cancel=True),
     Route("POST", "/images/create", create, cancel=True),
     Route("POST", "/images/prune", prune, since="1.25"),
     Route("GET", "/images/{name:path}/json", inspect_image),
