@@ -84,7 +84,7 @@ class JsonFileDriver:
         try:
             while not window.over:
                 # What is asked before the last read has begun can't miss what it does not find.
-                ended = options.ended is None or options.ended.is_set()
+                ended = options.ended is not None and options.ended.is_set()
                 lines = await asyncio.to_thread(cursor.read)
                 if batch := window.cut(lines):
                     yield batch
@@ -166,7 +166,7 @@ class _Cursor:
         here = os.fstat(self._fd)
         if not self._rotated:
             try:
-                newest = os.stat(self._path)
+                newest = self._path.stat()
             except FileNotFoundError:
                 return False
             if (newest.st_dev, newest.st_ino) == (here.st_dev, here.st_ino):

@@ -47,7 +47,7 @@ class Live:
     no_restart: somebody stopped it on purpose; the restart policy stays out of it this time.
     restart_delay: what the policy waited last, in seconds.
     keep: a restart is under way, so `--rm` does not apply to this exit.
-    summary: its cached entry of `/containers/json`.
+    summary: its encoded entry of `/containers/json`, and the Image shown in it.
     """
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,7 +61,7 @@ class Live:
     no_restart: bool = False
     restart_delay: float = 0.0
     keep: bool = False
-    summary: bytes | None = None
+    summary: tuple[str, bytes] | None = None
 
     def settle(self, waiters: list[asyncio.Future[int]], code: int) -> None:
         """Tell all of `waiters`, and empty the list."""

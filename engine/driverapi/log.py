@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.driverapi.execution import IOConfig
 
@@ -57,6 +57,7 @@ class LogDriver(Protocol):
         ...
 
 
+@runtime_checkable
 class LogReader(Protocol):
     """Optional ability: reading back. A driver without it answers `docker logs` with an error."""
 

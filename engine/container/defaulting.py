@@ -1,0 +1,48 @@
+"""What dockerd writes into a HostConfig that leaves things open, so that inspect shows what counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.container.defaults import DEFAULT_SHM_SIZE, MASKED_PATHS, READONLY_PATHS
+
+RUNTIME = "native"
+
+
+def complete(
+    host: dict[str, Any], *, log_driver: str, log_opts: Mapping[str, str], shm_size: int = DEFAULT_SHM_SIZE
+) -> None:
+    """Fill in defaults, in place. The log options of the daemon count only for its own driver."""
+    if host.get("NetworkMode") in (None, "", "default"):
+        host["NetworkMode"] = "bridge"
+    log = host["LogConfig"]
+    if not log.get("Type"):
+        log["Type"] = log_driver
+        log["Config"] = {**log_opts, **(log.get("Config") or {})}
+    policy = host["RestartPolicy"]
+    policy["Name"] = policy.get("Name") or "no"
+    host["IpcMode"] = host.get("IpcMode") or "private"
+    host["CgroupnsMode"] = host.get("CgroupnsMode") or ("host" if host.get("Privileged") else "private")
+    host["Runtime"] = host.get("Runtime") or RUNTIME
+    if not host.get("ShmSize") and (host["IpcMode"] in ("private", "shareable")):
+        host["ShmSize"] = shm_size
+    if host.get("Memory") and not host.get("MemorySwap"):
+        host["MemorySwap"] = 2 * host["Memory"]
+    if host.get("CpuShares") == 1:
+        host["CpuShares"] = 2  # the kernel's least
+    if not host.get("Privileged"):
+        if host.get("MaskedPaths") is None:
+            host["MaskedPaths"] = list(MASKED_PATHS)
+        if host.get("ReadonlyPaths") is None:
+            host["ReadonlyPaths"] = list(READONLY_PATHS)
+
+
+def warnings(host: Mapping[str, Any]) -> list[str]:
+    """What the client should know though the request is valid."""
+    found = []
+    if host.get("NetworkMode") == "host" and (host.get("PortBindings") or host.get("PublishAllPorts")):
+        found.append("Published ports are discarded when using host network mode")
+    if host.get("OomKillDisable") and not host.get("Memory"):
+        found.append("OOM killer is disabled for the container, but no memory limit is set")
+    return found
