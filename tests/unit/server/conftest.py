@@ -53,9 +53,7 @@ def serve(bare_engine: Engine, tmp_path: Path) -> Serve:
     async def run(routes: Iterable[Route]) -> AsyncIterator[aiohttp.ClientSession]:
         api = Api(bare_engine, routes)
         path = tmp_path / "api.sock"
-        listener = await asyncio.get_running_loop().create_unix_server(
-            api.server, sock=unix_socket(path, "")
-        )
+        listener = await asyncio.get_running_loop().create_unix_server(api.server, sock=unix_socket(path, ""))
         try:
             connector = aiohttp.UnixConnector(str(path))
             async with aiohttp.ClientSession("http://d", connector=connector) as client:
