@@ -53,8 +53,11 @@ def parse_layout(mountinfo: str) -> CgroupLayout:
 
 
 _V1_CONTROLLERS = frozenset(
-    "blkio cpu cpuacct cpuset devices freezer hugetlb memory misc net_cls net_prio perf_event pids rdma".split()
-)
+    {
+        "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "misc",
+        "net_cls", "net_prio", "perf_event", "pids", "rdma",
+    }
+)  # fmt: skip
 
 
 def detect() -> CgroupLayout:
@@ -253,7 +256,8 @@ def _remove_tree(directory: str) -> bool:
             children = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
         except FileNotFoundError:
             return True
-        if not children or not all([_remove_tree(child) for child in children]):
+        gone = [_remove_tree(child) for child in children]
+        if not gone or not all(gone):
             return False
         try:
             os.rmdir(directory)

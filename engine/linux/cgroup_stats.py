@@ -14,7 +14,7 @@ _TICKS_TO_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 #: v2 counts time in microseconds
 _US_TO_NS = 1000
 
-#: Files of the v1 blkio controller → member of blkio_stats. With the throttle policy only the first two exist.
+#: Member of blkio_stats, file of the v1 blkio controller. Without BFQ only the first two exist.
 _BLKIO_V1: tuple[tuple[str, str], ...] = (
     ("io_service_bytes_recursive", "blkio.throttle.io_service_bytes_recursive"),
     ("io_serviced_recursive", "blkio.throttle.io_serviced_recursive"),
@@ -46,14 +46,19 @@ def parse_blkio(text: str) -> list[dict[str, Any]]:
 
 def parse_io_stat(text: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """v2 io.stat: lines `major:minor rbytes=… wbytes=… rios=… wios=…` as (bytes, operations)."""
-    sizes, counts = [], []
+    sizes: list[dict[str, Any]] = []
+    counts: list[dict[str, Any]] = []
+    columns = (
+        ("rbytes", "read", sizes),
+        ("wbytes", "write", sizes),
+        ("rios", "read", counts),
+        ("wios", "write", counts),
+    )
     for line in text.splitlines():
         device, *pairs = line.split()
         major, _, minor = device.partition(":")
         values = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
-        for key, op, target in (
-            ("rbytes", "read", sizes), ("wbytes", "write", sizes), ("rios", "read", counts), ("wios", "write", counts),
-        ):  # fmt: skip
+        for key, op, target in columns:
             if key in values:
                 target.append({"major": int(major), "minor": int(minor), "op": op, "value": int(values[key])})
     return sizes, counts
@@ -155,4 +160,7 @@ def _v2(cgroup: Cgroup) -> dict[str, Any]:
 def _pids(prefix: str) -> dict[str, int]:
     limit = _text(f"{prefix}.max").strip()
     # the API says "no limit" with the largest number
-    return {"current": _number(f"{prefix}.current"), "limit": int(limit) if limit.isdigit() else (1 << 64) - 1}
+    return {
+        "current": _number(f"{prefix}.current"),
+        "limit": int(limit) if limit.isdigit() else (1 << 64) - 1,
+    }

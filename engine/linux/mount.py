@@ -70,7 +70,9 @@ def _encode(text: str | None) -> bytes | None:
     return None if text is None else os.fsencode(text)
 
 
-def mount(source: str | None, target: str, fstype: str | None = None, flags: int = 0, data: str | None = None) -> None:
+def mount(
+    source: str | None, target: str, fstype: str | None = None, flags: int = 0, data: str | None = None
+) -> None:
     """mount(2)."""
     check(
         libc.mount(_encode(source), _encode(target), _encode(fstype), flags, _encode(data)), "mount", target
@@ -89,10 +91,12 @@ def pivot_root(new_root: str, put_old: str) -> None:
 
 
 def open_tree(path: str, *, recursive: bool = True) -> int:
-    """Clone the mount at `path` as a detached tree: a bind mount that is not yet anywhere. Returns an O_PATH fd."""
+    """Clone the mount at `path` as a detached tree, a bind mount that is not yet anywhere; returns its fd."""
     flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (AT_RECURSIVE if recursive else 0)
     return check(
-        syscall(SYS_open_tree, ctypes.c_int(AT_FDCWD), os.fsencode(path), ctypes.c_uint(flags)), "open_tree", path
+        syscall(SYS_open_tree, ctypes.c_int(AT_FDCWD), os.fsencode(path), ctypes.c_uint(flags)),
+        "open_tree",
+        path,
     )
 
 

@@ -21,7 +21,7 @@ class _OpenHow(ctypes.Structure):
 
 
 def openat2(dirfd: int, path: str, flags: int, mode: int = 0, resolve: int = RESOLVE_IN_ROOT) -> int:
-    """Open `path` below `dirfd`; with RESOLVE_IN_ROOT symbolic links and ".." stay inside it, as in a chroot."""
+    """Open `path` below `dirfd`; with RESOLVE_IN_ROOT links and ".." stay inside it, as in a chroot."""
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve)
     args = (ctypes.c_int(dirfd), os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how)))
     return check(syscall(SYS_openat2, *args), "openat2", path)

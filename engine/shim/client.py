@@ -17,7 +17,11 @@ from typing import Any
 from engine.errdefs import Conflict, InvalidParameter, NotFound, SystemFailure, Unavailable
 from engine.shim.protocol import SOCKET_NAME, SPAWN, FrameDecoder, encode
 
-_REFUSALS: dict[str, type[Exception]] = {"notfound": NotFound, "conflict": Conflict, "invalid": InvalidParameter}
+_REFUSALS: dict[str, type[Exception]] = {
+    "notfound": NotFound,
+    "conflict": Conflict,
+    "invalid": InvalidParameter,
+}
 
 
 class RequestFailed(Exception):

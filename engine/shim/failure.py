@@ -38,7 +38,9 @@ class step:
     def __enter__(self) -> None:
         return None
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
         if isinstance(exc, OSError):
             path = self.path or (exc.filename if isinstance(exc.filename, str) else "")
             raise SetupError(self.operation, exc.errno or 0, path) from exc

@@ -98,7 +98,7 @@ def change_directory(process: Process) -> None:
 
 
 def look_up(name: str, env: dict[str, str]) -> str:
-    """The file that `name` stands for, searched as execvp does, refused in the words of Go's exec.LookPath."""
+    """The file that `name` stands for, searched as execvp does, refused in Go's words (exec.LookPath)."""
     if "/" in name:
         try:
             _executable(name)
@@ -124,7 +124,7 @@ def _executable(path: str) -> None:
 
 
 def reset_signals() -> None:
-    """Default dispositions and an empty mask: execve keeps what the interpreter ignores (SIGPIPE, SIGXFSZ)."""
+    """Default dispositions and an empty mask: execve keeps what Python ignores (SIGPIPE, SIGXFSZ)."""
     signal.set_wakeup_fd(-1)
     for number in range(1, signal.NSIG):
         try:

@@ -241,4 +241,3 @@ def _names_and_sysctls(spec: dict[str, Any]) -> None:
             fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
             os.write(fd, value.encode())
             os.close(fd)
-

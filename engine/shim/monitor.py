@@ -126,6 +126,7 @@ class Monitor:
         self._spec: dict[str, Any] = {}
         self._cgroup: Cgroup | None = None
         self._seccomp: bytes | None = None
+        self._abandoned = False
         self._init: Process | None = None
         self._init_pidfd = -1
         self._execs: dict[str, Process] = {}
@@ -219,6 +220,7 @@ class Monitor:
 
     def _abandon(self) -> None:
         """A creation that failed leaves nothing."""
+        self._abandoned = True
         self._clean_up()
         self.loop.stop()
 
@@ -307,7 +309,9 @@ class Monitor:
             status = "paused"
         if process.phase == "stopped" and process.exit is None:
             status = "running"  # its output is still coming
-        answer({"status": status, "pid": process.pid, "exit": process.exit, "cgroup": self._cgroup.path}, None)
+        answer(
+            {"status": status, "pid": process.pid, "exit": process.exit, "cgroup": self._cgroup.path}, None
+        )
 
     def _attach(self, connection: Connection, process: Process, message: dict[str, Any]) -> None:
         wanted = set()
@@ -393,6 +397,8 @@ class Monitor:
 
     def _init_ended(self, process: Process) -> None:
         assert process.exit is not None
+        if self._abandoned:
+            return
         if self._cgroup is not None and process.exit["code"] != 0:
             process.exit["oom_killed"] = self._cgroup.oom_kills() > 0
         try:

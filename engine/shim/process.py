@@ -9,7 +9,7 @@ import time
 
 from engine.linux import namespaces as ns
 from engine.linux import pty
-from engine.shim import init
+from engine.shim import failure, init
 from engine.shim.init import GO, Launch, Stdio
 from engine.shim.logwriter import LogWriter
 from engine.shim.loop import READ, Loop, Timer
@@ -143,6 +143,8 @@ class Process:
             "path": "",
             "message": f"exit code {code}",
         }
+        if self._status is not None:
+            self._status["code"] = failure.describe(error)[1]
         self._reply(None, error)
 
     def _reply(self, ok: dict[str, Any] | None, error: dict[str, Any] | None) -> None:

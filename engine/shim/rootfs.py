@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     #: One mount to make: its OCI object, its options, and for a bind the fd of the cloned tree.
     Prepared = tuple[dict[str, Any], MountOptions, int]
 
-#: Nodes every container has (OCI runtime spec, config-linux.md, "Default Devices"): name, minor of major 1 or 5.
+#: Nodes every container has (OCI config-linux.md, "Default Devices"): name, major, minor.
 DEFAULT_DEVICES: tuple[tuple[str, int, int], ...] = (
     ("null", 1, 3),
     ("zero", 1, 5),
@@ -110,7 +110,9 @@ def _attach(entry: dict[str, Any], options: MountOptions, tree: int) -> None:
         if set_ or clear:
             m.mount_setattr(tree, attr_set=set_, attr_clr=clear)
         if options.recursive_set or options.recursive_clear:
-            m.mount_setattr(tree, attr_set=options.recursive_set, attr_clr=options.recursive_clear, recursive=True)
+            m.mount_setattr(
+                tree, attr_set=options.recursive_set, attr_clr=options.recursive_clear, recursive=True
+            )
         for propagation in options.propagation or [m.MS_PRIVATE | m.MS_REC]:
             m.mount_setattr(tree, propagation=propagation & ~m.MS_REC, recursive=bool(propagation & m.MS_REC))
         m.move_mount(tree, target)

@@ -32,11 +32,9 @@ _NAMES = {STDOUT: "stdout", STDERR: "stderr"}
 class Attachment:
     """One client's connection to a process's streams."""
 
-    __slots__ = (
-        "_ending", "_input_open", "_input_paused", "_loop", "_out", "_stall", "_streams", "sock", "stdin", "wanted",
-    )  # fmt: skip
-
-    def __init__(self, loop: Loop, sock: socket.socket, streams: Streams, wanted: frozenset[int], stdin: bool) -> None:
+    def __init__(
+        self, loop: Loop, sock: socket.socket, streams: Streams, wanted: frozenset[int], stdin: bool
+    ) -> None:
         self._loop, self.sock, self._streams, self.wanted, self.stdin = loop, sock, streams, wanted, stdin
         self._out = bytearray()
         self._ending = self._input_paused = False
@@ -176,7 +174,9 @@ def _frame(stream: int, data: bytes) -> bytes:
 class Streams:
     """All ends of one process's streams. on_over: called once, when both outputs are at their end."""
 
-    def __init__(self, loop: Loop, *, tty: bool, once: bool, log: LogWriter | None, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self, loop: Loop, *, tty: bool, once: bool, log: LogWriter | None, on_over: Callable[[], None]
+    ) -> None:
         self._loop, self.tty, self._once, self._log, self._on_over = loop, tty, once, log, on_over
         self.attachments: list[Attachment] = []
         self._outputs: dict[int, int] = {}  # fd → stream
@@ -299,7 +299,7 @@ class Streams:
                 self._close_input()
 
     def input_ended(self, attachment: Attachment) -> None:
-        """A client's input is at its end; if the process's shall end with it, close that after the last byte."""
+        """A client's input is at its end; the process's may end with it, after the last byte."""
         if attachment.stdin and self._once and not self.tty:
             self._stdin_closing = True
             if not self._input:
