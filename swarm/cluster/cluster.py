@@ -19,6 +19,24 @@ from swarm.cluster.view import View
 log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT = 3.0
+_EXECS_KEPT = 10_000
+
+
+class ExecHomes:
+    """Which node an exec instance was made on, for the last ten thousand made through this manager."""
+
+    def __init__(self) -> None:
+        self._homes: dict[str, str] = {}
+
+    def remember(self, exec_id: str, addr: str) -> None:
+        """Note it; the oldest are forgotten."""
+        self._homes[exec_id] = addr
+        while len(self._homes) > _EXECS_KEPT:
+            del self._homes[next(iter(self._homes))]
+
+    def get(self, exec_id: str) -> str:
+        """The node's address, empty if it is not known."""
+        return self._homes.get(exec_id, "")
 
 
 class Cluster:
@@ -30,6 +48,7 @@ class Cluster:
         self.scheduler = Scheduler(
             self.view.index, plugins.filters(config.filters), plugins.strategy(config.strategy)
         )
+        self.execs = ExecHomes()
         self._monitors: dict[str, tuple[Monitor, asyncio.Task[None]]] = {}
         self._known = asyncio.Event()
 

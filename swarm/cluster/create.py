@@ -117,6 +117,8 @@ class _Create:
     def _another(self, node: ClusterNode, exc: DockyardError) -> bool:
         """Whether to try again, and where."""
         if isinstance(exc, Unavailable):
+            # It may have been made all the same: should the node come back with it, it goes.
+            self.cluster.view.abandon(node.addr, self.plan.swarm_id)
             self.request = replace(self.request, avoid=self.request.avoid | {node.id})
             return True
         if is_missing_image(exc):
@@ -176,7 +178,7 @@ class _Create:
 
 
 def is_missing_image(exc: DockyardError) -> bool:
-    """Whether a create failed for want of the image: a 404 has no code to tell it from other things missing."""
+    """Whether a create failed for want of the image: a 404 alone does not say what is missing."""
     return isinstance(exc, NotFound) and "no such image" in str(exc).lower()
 
 

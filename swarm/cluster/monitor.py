@@ -18,11 +18,11 @@ from collections.abc import Coroutine
 from typing import Any
 
 from engine.client import Response
-from engine.errdefs import DockyardError, Unavailable
+from engine.errdefs import DockyardError, NotFound, Unavailable
 from swarm.cluster.config import ClusterConfig
 from swarm.cluster.convert import engine_facts
 from swarm.cluster.events import node_event, with_node
-from swarm.cluster.node import ClusterNode, NodeState
+from swarm.cluster.node import ClusterNode, ContainerRecord, NodeState
 from swarm.cluster.sync import NodeSync
 from swarm.cluster.view import View
 
@@ -93,6 +93,8 @@ class Monitor:
         try:
             await events.raise_for_status()
             await self.sync.everything(inspect_all=True)
+            for record in self.view.take_abandoned(node):
+                await self._remove_leftover(record)
         except BaseException:
             events.close()
             raise
@@ -104,6 +106,14 @@ class Monitor:
             action = "engine_connect" if was is NodeState.PENDING else "engine_reconnect"
             self.view.events.publish(node_event(action, node))
         return events
+
+    async def _remove_leftover(self, record: ContainerRecord) -> None:
+        log.info("removing %s from %s: it was created elsewhere meanwhile", record.name, self.node.name)
+        try:
+            await self.node.client.json("DELETE", f"/containers/{record.id}?force=1&v=1")
+        except NotFound:
+            pass
+        self.sync.drop(record.id)
 
     async def _serve(self, events: Response) -> None:
         """Until the first of the jobs fails."""

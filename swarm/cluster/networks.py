@@ -1,7 +1,7 @@
 """Networks as the cluster sees them.
 
-A network of local scope (bridge) belongs to one node and is called ``node/name``. A container that asks for it
-by its plain name may be placed anywhere, so the network is made, with the same settings, on the node
+A network of local scope (bridge) belongs to one node and is called ``node/name``. A container that asks for
+it by its plain name may be placed anywhere, so the network is made, with the same settings, on the node
 that lacks it: each node's containers share the node's part of it. Global networks are one and the same on
 all nodes and are left alone.
 """
@@ -21,7 +21,7 @@ _SETTINGS = ("Driver", "Internal", "EnableIPv6", "Attachable", "Options", "Label
 
 def is_local(network: Mapping[str, Any]) -> bool:
     """Whether it belongs to one node."""
-    return network.get("Scope", "local") == "local"
+    return bool(network.get("Scope", "local") == "local")
 
 
 def is_predefined(network: Mapping[str, Any]) -> bool:

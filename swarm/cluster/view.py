@@ -24,6 +24,7 @@ class View:
         self.events = EventHub()
         self.nodes: dict[str, ClusterNode] = {}
         self._by_id: dict[str, ClusterNode] = {}
+        self._abandoned: dict[str, set[str]] = {}
 
     def __iter__(self) -> Iterator[ClusterNode]:
         return iter(self.nodes.values())
@@ -89,6 +90,21 @@ class View:
         if node.containers.pop(container_id, None) is not None:
             self.containers.remove(container_id)
             self.index.remove_container(container_id)
+
+    # Creates given up
+
+    def abandon(self, addr: str, swarm_id: str) -> None:
+        """A create whose answer never came from the node at `addr` is done elsewhere."""
+        self._abandoned.setdefault(addr, set()).add(swarm_id)
+
+    def take_abandoned(self, node: ClusterNode) -> list[ContainerRecord]:
+        """Containers on the node, never started, whose create was given up; each is named once."""
+        given_up = self._abandoned.pop(node.addr, set())
+        return [
+            r
+            for r in node.containers.values()
+            if r.swarm_id in given_up and r.state.get("Status") == "created"
+        ]
 
     # Reservations
 
