@@ -126,14 +126,15 @@ class Overlay2Driver:
                 os.mkdir(f"{making}/work", 0o700)
                 os.mkdir(f"{making}/merged", 0o700)
             os.rename(making, target)
-        except FileExistsError as exc:
-            raise Conflict(f"layer tree {cache_id} exists already") from exc
         except OSError as exc:
+            shutil.rmtree(making, ignore_errors=True)
+            if exc.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise Conflict(f"layer tree {cache_id} exists already") from exc
             raise SystemFailure(f"creating the layer tree {cache_id}: {exc.strerror}") from exc
 
     def _make_link(self, cache_id: str) -> str:
         while True:
-            link = base64.b32encode(os.urandom(10)).decode()
+            link = base64.b32encode(os.urandom(5)).decode()
             try:
                 os.symlink(f"../{cache_id}/diff", link, dir_fd=self._links_fd)
                 return link
@@ -173,17 +174,16 @@ class Overlay2Driver:
                 self._mounts[cache_id] = count + 1
                 return Path(f"{base}/diff")
             if count == 0:
-                upper = f",upperdir={base}/diff,workdir={base}/work"
-                self._mount_stack(lower.split(":"), upper, f"{base}/merged", 0)
+                self._mount_stack(lower.split(":"), cache_id, f"{base}/merged", 0)
             self._mounts[cache_id] = count + 1
             return Path(f"{base}/merged")
 
-    def _mount_stack(self, lowers: list[str], rest: str, target: str, flags: int) -> None:
-        options = f"lowerdir={':'.join(f'{self._root}/{entry}' for entry in lowers)}{rest},{_FIXED}"
+    def _mount_stack(self, lowers: list[str], upper: str, target: str, flags: int) -> None:
+        """upper: the cache id whose diff and work directories are written to, "" for a read-only view."""
+        options = _options(self._root, self._root, lowers, upper)
         if len(os.fsencode(options)) > _MAX_OPTIONS:
             near = f"/proc/self/fd/{self._links_fd}"
-            short = ":".join(near + entry[1:] for entry in lowers)
-            options = f"lowerdir={short}{rest},{_FIXED}"
+            options = _options(near, f"{near}/..", [entry[2:] for entry in lowers], upper)
         try:
             _mount("overlay", target, "overlay", flags, options)
         except OSError as exc:
@@ -343,6 +343,12 @@ class Overlay2Driver:
         for link in os.listdir(prefix + "l"):
             if not os.path.exists(f"{prefix}l/{link}"):
                 os.unlink(f"{prefix}l/{link}")
+
+
+def _options(near: str, root: str, lowers: list[str], upper: str) -> str:
+    below = ":".join(f"{near}/{entry}" for entry in lowers)
+    writable = f",upperdir={root}/{upper}/diff,workdir={root}/{upper}/work" if upper else ""
+    return f"lowerdir={below}{writable},{_FIXED}"
 
 
 def _mount_points() -> list[str]:
