@@ -70,6 +70,7 @@ async def open_engine(config: DaemonConfig) -> Engine:
 async def close_engine(engine: Engine) -> None:
     """Let go of everything. Containers run on."""
     engine.events.close()
+    await restore.let_go(engine)
     await engine.execution.close()
     await engine.networks.close()
     engine.db.close()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from engine.daemon import containers
 from engine.daemon.engine import Engine
 from engine.image import inspect, listing
 from engine.image.store import Image, ImageStore
@@ -42,6 +43,8 @@ async def disk_usage(engine: Engine, kinds: frozenset[str], *, complete: bool) -
         answer = {"LayersSize": 0, "Images": [], "Containers": [], "Volumes": [], "BuildCache": []}
     if "image" in kinds:
         answer |= await asyncio.to_thread(_images, engine)
+    if "container" in kinds:
+        answer["Containers"] = await containers.summaries(engine, all=True, size=True)
     if "volume" in kinds:
         answer["Volumes"] = await asyncio.to_thread(_volumes, engine)
     if "build-cache" in kinds:

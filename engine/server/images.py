@@ -1,4 +1,4 @@
-"""/images: listing, import and pull, inspection, naming, removal."""
+"""/images and /commit: listing, import and pull, inspection, naming, removal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from engine.daemon import images
+from engine.daemon import commit, images
 from engine.daemon.engine import Engine
 from engine.errdefs import InvalidParameter, Unsupported
 from engine.image import inspect
@@ -106,6 +106,22 @@ async def load(request: Request, engine: Engine) -> web.StreamResponse:
     return out.response
 
 
+async def commit_container(request: Request, engine: Engine) -> web.StreamResponse:
+    """POST /commit: an image of a container."""
+    image = await commit.commit(
+        engine,
+        params.text(request, "container"),
+        await params.body(request),
+        repo=params.text(request, "repo"),
+        tag=params.text(request, "tag"),
+        author=params.text(request, "author"),
+        comment=params.text(request, "comment"),
+        changes=request.query.getall("changes", []),
+        freeze=params.boolean(request, "pause", True),
+    )
+    return respond.json({"Id": image.id}, status=201)
+
+
 async def prune(request: Request, engine: Engine) -> web.StreamResponse:
     """POST /images/prune."""
     records, freed = await asyncio.to_thread(images.prune, engine, params.filters(request))
@@ -120,6 +136,7 @@ async def search(request: Request, engine: Engine) -> web.StreamResponse:
 
 
 ROUTES = (
+    Route("POST", "/commit", commit_container),
     Route("GET", "/images/json", list_images),
     Route("GET", "/images/search", search),
     Route("GET", "/images/get", save),
