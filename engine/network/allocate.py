@@ -62,7 +62,7 @@ class Allocator:
 
     def mode_network(self, mode: str) -> Network:
         """The network that HostConfig.NetworkMode names; without a default network, `none`."""
-        if mode in ("", DEFAULT):
+        if mode in ("", DEFAULT, BRIDGE):
             return self._store.find(BRIDGE) or self._store.resolve(NONE)
         return self._store.resolve(mode)
 

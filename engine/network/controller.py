@@ -358,7 +358,7 @@ class NetworkController:
         await self._run(self._restore)
         for record in self._store.sandboxes():
             try:
-                await self._serve_names(record)
+                await self._serve_names(record, again=True)
             except DockyardError as exc:
                 log.warning("container %s: %s", record.container_id[:12], exc)
 
@@ -387,11 +387,11 @@ class NetworkController:
             raise Conflict(f"Container {container_id} is not running")
         return record
 
-    async def _serve_names(self, record: SandboxRecord) -> None:
+    async def _serve_names(self, record: SandboxRecord, *, again: bool = False) -> None:
         """Answer DNS queries in the sandbox if one of its networks has names."""
         upstreams = self._present.name_servers(record)
         if upstreams is not None and record.path:
-            await self._dns.open(record.container_id, Path(record.path), upstreams)
+            await self._dns.open(record.container_id, Path(record.path), upstreams, again=again)
 
     def _host_routes(self) -> builtins.list[IPv4Network]:
         return [IPv4Network(route) for route in self._fabric.context.netlink().routes()]

@@ -1,6 +1,7 @@
 """The embedded DNS server: 127.0.0.11:53 in each sandbox that is on a user-defined network.
 
     container ──query──> socket opened in its namespace ──> the daemon's event loop
+     (:53, redirected)      (any port)
                                           known name: answered from the records
                                           any other:  asked of the upstream servers, from the
                                                       daemon's namespace, over the same transport
@@ -12,7 +13,6 @@ asker. RFC 1035; a name that exists has an empty answer for other types than A.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import random
 import socket
@@ -20,6 +20,7 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,7 @@ from dnslib import PTR, QTYPE, RCODE, RR, A, DNSError, DNSRecord
 
 from engine.errdefs import SystemFailure
 from engine.linux import netns
+from engine.linux.nft import Nftables
 from engine.network.hosts import EMBEDDED
 
 log = logging.getLogger(__name__)
@@ -34,7 +36,23 @@ log = logging.getLogger(__name__)
 PORT = 53
 TTL = 600
 UPSTREAM_TIMEOUT = 4.0
-CONCURRENT = 256
+CONCURRENT = 256  # queries of one sandbox that wait for upstream at a time
+# Port 53 itself stays free, for containers that are name servers and listen on every address. Ports
+# are rewritten without connection tracking, on both sides of where it would look (-300 and 300).
+REDIRECT = """
+table ip dockyard-names {{
+  chain queries {{ type filter hook output priority -300; policy accept;
+    ip daddr 127.0.0.11 udp dport 53 udp dport set {udp}
+    ip daddr 127.0.0.11 tcp dport 53 tcp dport set {tcp}
+  }}
+  chain answers {{ type filter hook output priority 300; policy accept;
+    ip saddr 127.0.0.11 udp sport {udp} udp sport set 53
+    ip saddr 127.0.0.11 tcp sport {tcp} tcp sport set 53
+  }}
+}}
+"""
+# Deleting waits for a grace period (10 ms): only where an earlier daemon's rules are.
+REPLACE = "add table ip dockyard-names\ndelete table ip dockyard-names\n"
 
 
 class Names(Protocol):
@@ -110,13 +128,18 @@ class DnsServer:
         self._names = names
         self._listeners: dict[str, _Listener] = {}
 
-    async def open(self, container_id: str, sandbox: Path, upstreams: Sequence[str]) -> None:
-        """Begin to answer in a sandbox; called again it only changes the upstream servers."""
+    async def open(
+        self, container_id: str, sandbox: Path, upstreams: Sequence[str], *, again: bool = False
+    ) -> None:
+        """Begin to answer in a sandbox; where it does already, only the upstream servers change.
+
+        again: an earlier daemon did so in this sandbox.
+        """
         if container_id in self._listeners:
             self._listeners[container_id].upstreams = tuple(upstreams)
             return
         try:
-            udp, tcp = await asyncio.to_thread(netns.run_in, str(sandbox), _sockets)
+            udp, tcp = await asyncio.to_thread(netns.run_in, str(sandbox), partial(_sockets, again))
         except OSError as exc:
             raise SystemFailure(f"cannot serve DNS in the container: {exc.strerror}") from exc
         listener = _Listener(container_id, tuple(upstreams))
@@ -247,21 +270,23 @@ async def _over_tcp(query: bytes, server: str) -> bytes:
         writer.close()
 
 
-def _sockets() -> tuple[socket.socket, socket.socket]:
-    """A UDP and a listening TCP socket on 127.0.0.11:53 of the calling thread's namespace."""
+def _sockets(again: bool) -> tuple[socket.socket, socket.socket]:
+    """A UDP and a listening TCP socket that get what the thread's namespace sends to 127.0.0.11:53."""
     made: list[socket.socket] = []
     try:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             sock = socket.socket(socket.AF_INET, kind | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
             made.append(sock)
-            if kind == socket.SOCK_STREAM:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((EMBEDDED, PORT))
+            sock.bind((EMBEDDED, 0))
         made[1].listen(16)
-    except OSError as exc:
+        udp, tcp = (sock.getsockname()[1] for sock in made)
+        rules = Nftables()
+        try:
+            rules.run((REPLACE if again else "") + REDIRECT.format(udp=udp, tcp=tcp))
+        finally:
+            rules.close()
+    except OSError:
         for sock in made:
             sock.close()
-        if exc.errno == errno.EADDRINUSE:
-            raise OSError(exc.errno, f"{EMBEDDED}:{PORT} is in use") from exc
         raise
     return made[0], made[1]

@@ -69,9 +69,7 @@ async def test_what_ended_meanwhile_is_removed(host: Lab) -> None:
 @on_own_host
 async def test_what_no_record_knows_is_removed(host: Lab) -> None:
     netns.create(str(host.directory / "exec" / "netns" / "stray"))
-    subprocess.run(
-        ["ip", "link", "add", "vethstray", "type", "veth", "peer", "name", "strayend"], check=True
-    )
+    subprocess.run(["ip", "link", "add", "vethstray", "type", "veth", "peer", "name", "strayend"], check=True)
     subprocess.run(["ip", "link", "set", "vethstray", "master", "pydocker0"], check=True)
     await host.restart([])
     assert namespaces(host) == set()

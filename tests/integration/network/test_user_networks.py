@@ -90,6 +90,14 @@ async def test_names_of_other_networks_are_unknown(host: Lab) -> None:
 
 
 @on_own_host
+async def test_a_container_may_be_a_name_server_itself(host: Lab) -> None:
+    await host.networks.create({"Name": "app"})
+    _, one = await host.attach("one", mode="app")
+    with server(one.path, 53), server(one.path, 53, kind=socket.SOCK_DGRAM):
+        assert await resolve(one.path, "one") == [address(one, "app")]
+
+
+@on_own_host
 async def test_one_alias_may_name_many(host: Lab) -> None:
     await host.networks.create({"Name": "app"})
     for name in ("a", "b"):
@@ -249,5 +257,11 @@ async def test_list_inspect_prune_and_events(host: Lab) -> None:
     assert await networks.prune() == ["app"]
     await networks.detach(container.id)
     told = [(action, id) for _, action, id, _ in host.events.events]
-    assert told == [("create", id), ("create", used), ("connect", used), ("destroy", id), ("disconnect", used)]
+    assert told == [
+        ("create", id),
+        ("create", used),
+        ("connect", used),
+        ("destroy", id),
+        ("disconnect", used),
+    ]
     assert host.events.events[2][3] == {"name": "used", "type": "bridge", "container": container.id}
