@@ -126,7 +126,7 @@ class FileDiscovery:
         return expand(line.partition("#")[0] for line in text.splitlines())
 
     async def watch(self) -> AsyncIterator[list[str]]:
-        """Looks twice a second; an unreadable file leaves things as they are, unless it is so from the start."""
+        """Looks twice a second; a file that becomes unreadable leaves things as they are."""
         seen, last = self._stamp(), await self.fetch()
         yield last
         while True:

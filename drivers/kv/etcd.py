@@ -57,7 +57,7 @@ class EtcdStore:
         """All entries below `prefix`."""
         return (await self._range(prefix))[0]
 
-    async def _range(self, prefix: str) -> tuple[list[Entry], int]:
+    async def _range(self, prefix: str) -> tuple[Sequence[Entry], int]:
         answer = await self._call(
             "kv/range", {**_below(prefix), "sort_target": "KEY", "sort_order": "ASCEND"}
         )

@@ -1,7 +1,6 @@
 """A store in one SQLite file: the default where all managers and agents share a disk.
 
-Processes see each other's changes by polling `PRAGMA data_version`, which costs no read of the file
-when nothing was written (https://www.sqlite.org/pragma.html#pragma_data_version).
+Every change counts the revision up, in the same transaction; watching is polling that one number.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from swarm.kv import Entry
 _POLL = 0.2
 _BUSY_MS = 5000
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS leases (id INTEGER PRIMARY KEY AUTOINCREMENT, ttl REAL NOT NULL, ends REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS leases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, ttl REAL NOT NULL, ends REAL NOT NULL
+);
 CREATE TABLE IF NOT EXISTS entries (
     key TEXT PRIMARY KEY, value BLOB NOT NULL, revision INTEGER NOT NULL,
     lease INTEGER REFERENCES leases (id) ON DELETE CASCADE
@@ -123,11 +124,11 @@ class SqliteStore:
     async def watch(self, prefix: str) -> AsyncIterator[Sequence[Entry]]:
         """All entries now and after each change."""
         last: Sequence[Entry] | None = None
-        seen: tuple[int, int] | None = None
+        seen = -1
         while True:
-            version = await self._run(_version)
-            if version != seen:
-                seen = version
+            revision = await self._run(_revision)
+            if revision != seen:
+                seen = revision
                 entries = await self.list(prefix)
                 if entries != last:
                     last = entries
@@ -147,7 +148,7 @@ class SqliteStore:
         if conn is None:
             conn = self._conn = _open(self._path)
         ended = conn.execute("SELECT 1 FROM leases WHERE ends <= ? LIMIT 1", (time.time(),)).fetchone()
-        conn.execute("BEGIN IMMEDIATE" if ended or work is not _version else "BEGIN")
+        conn.execute("BEGIN IMMEDIATE" if ended or work is not _revision else "BEGIN")
         try:
             if ended:
                 conn.execute("DELETE FROM leases WHERE ends <= ?", (time.time(),))
@@ -169,10 +170,8 @@ def _open(path: str) -> sqlite3.Connection:
     return conn
 
 
-def _version(conn: sqlite3.Connection) -> tuple[int, int]:
-    """Changes when anybody writes: others are seen by data_version, our own writes by the counter."""
-    others = conn.execute("PRAGMA data_version").fetchone()[0]
-    return int(others), int(conn.execute("SELECT revision FROM counter").fetchone()[0])
+def _revision(conn: sqlite3.Connection) -> int:
+    return int(conn.execute("SELECT revision FROM counter").fetchone()[0])
 
 
 def _next_revision(conn: sqlite3.Connection) -> int:

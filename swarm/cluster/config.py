@@ -29,5 +29,3 @@ class ClusterConfig:
     ping_interval: float = 1.0
     overcommit: float = 0.05
     create_retry: int = 0
-    refresh_on_node_filter: bool = False
-    container_name_refresh_filter: str = ""

@@ -1,7 +1,7 @@
 """POST /build: on one scheduled node.
 
 Build arguments ``constraint:…`` steer it as the environment steers a create, and are taken off before the
-node sees them; `--build-arg constraint:node==n1` arrives as the key ``constraint:node`` with the value ``=n1``.
+node sees them; `--build-arg constraint:node==n1` arrives as key ``constraint:node`` with value ``=n1``.
 """
 
 from __future__ import annotations
