@@ -30,7 +30,7 @@ from compose.model import Project
 @click.option("-o", "--output", default=None, metavar="PATH", help="Save to file (default to stdout)")
 @click.argument("services", nargs=-1)
 @click.pass_obj
-def command(settings: Settings, services: tuple[str, ...], **given: Any) -> None:
+def command(settings: Settings, /, services: tuple[str, ...], **given: Any) -> None:
     """Parse, resolve and render compose file in canonical format."""
     project = settings.load(
         Loading(

@@ -74,5 +74,9 @@ class Settings:
         return _true(self.options.environ.get(name))
 
 
+def _default_ansi(environ: Mapping[str, str]) -> str:
+    return "never" if environ.get("NO_COLOR") else "auto"
+
+
 def _true(text: str | None) -> bool:
     return (text or "").lower() in ("1", "true", "yes", "on", "y")

@@ -93,7 +93,7 @@ class LazyGroup(click.Group):
 @click.option("--all-resources", is_flag=True, hidden=True)
 @click.option("--verbose", is_flag=True, hidden=True)
 @click.pass_context
-def main_group(ctx: click.Context, **options: Any) -> None:
+def main_group(ctx: click.Context, /, **options: Any) -> None:
     """Define and run multi-container applications on anything that speaks the Docker API."""
     options.pop("all_resources")
     options.pop("verbose")

@@ -1,0 +1,1 @@
+"""Doing what plans say, on an engine."""
