@@ -28,12 +28,12 @@ class SetupError(Exception):
 
 
 class step:
-    """`with step("mount proc", "/proc"):` turns an OSError inside into a SetupError of that name."""
+    """`with step("pivot_root", root):` turns an OSError inside into a SetupError of that name."""
 
-    __slots__ = ("operation", "path")
+    __slots__ = ("message", "operation", "path")
 
-    def __init__(self, operation: str, path: str = "") -> None:
-        self.operation, self.path = operation, path
+    def __init__(self, operation: str, path: str = "", message: str = "") -> None:
+        self.operation, self.path, self.message = operation, path, message
 
     def __enter__(self) -> None:
         return None
@@ -43,7 +43,7 @@ class step:
     ) -> None:
         if isinstance(exc, OSError):
             path = self.path or (exc.filename if isinstance(exc.filename, str) else "")
-            raise SetupError(self.operation, exc.errno or 0, path) from exc
+            raise SetupError(self.operation, exc.errno or 0, path, self.message) from exc
 
 
 def strerror(number: int) -> str:
@@ -68,11 +68,17 @@ def _cwd(error: dict[str, Any]) -> str:
     return f'chdir to cwd ("{error["path"]}") set in config.json failed: {strerror(error["errno"])}'
 
 
+def _mount(error: dict[str, Any]) -> str:
+    """path: the source; message: the place in the container."""
+    source, target, why = error["path"], error["message"], strerror(error["errno"])
+    return f'error mounting "{source}" to rootfs at "{target}": mount {source}:{target}: {why}'
+
+
 def _killed(error: dict[str, Any]) -> str:
     return f"container init was killed before it could run the program ({error['message']})"
 
 
-_WORDS = {"lookup": _lookup, "exec": _exec, "chdir": _cwd, "killed": _killed}
+_WORDS = {"lookup": _lookup, "exec": _exec, "chdir": _cwd, "killed": _killed, "mount": _mount}
 
 
 def describe(error: dict[str, Any]) -> tuple[str, int]:

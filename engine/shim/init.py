@@ -134,7 +134,8 @@ def _init(launch: Launch, channel: socket.socket) -> None:
     rootfs.seal(spec, prepared)
     cwd = launch.process.get("cwd") or "/"
     with step("mkdir", cwd):
-        os.makedirs(cwd, 0o755, exist_ok=True)
+        if not os.path.isdir(cwd):
+            os.makedirs(os.path.realpath(cwd), 0o755, exist_ok=True)
     stages["rootfs"] = time.monotonic()
     _finish(launch, channel, console, stages)
 

@@ -64,7 +64,7 @@ def prepare(spec: Spec) -> list[Prepared]:
         options = MountOptions(entry.get("options") or [])
         tree = -1
         if is_bind(entry, options):
-            with step("error mounting", f"{entry['source']} to rootfs at {entry['destination']}"):
+            with step("mount", entry["source"], entry["destination"]):
                 recursive = bool(options.flags & m.MS_REC) or not options.flags & m.MS_BIND
                 tree = m.open_tree(entry["source"], recursive=recursive)
         prepared.append((entry, options, tree))
@@ -104,7 +104,7 @@ def populate(spec: Spec, prepared: list[Prepared], cgroup: Cgroup, namespaces: i
 
 def _attach(entry: dict[str, Any], options: MountOptions, tree: int) -> None:
     target = entry["destination"]
-    with step("error mounting", f"{entry['source']} to rootfs at {target}"):
+    with step("mount", entry["source"], target):
         _make_target(target, directory=stat.S_ISDIR(os.fstat(tree).st_mode))
         set_, clear = options.attributes()
         if set_ or clear:
@@ -121,7 +121,7 @@ def _attach(entry: dict[str, Any], options: MountOptions, tree: int) -> None:
 
 def _mount_fs(entry: dict[str, Any], options: MountOptions) -> None:
     target, fstype = entry["destination"], entry.get("type") or "none"
-    with step("error mounting", f"{entry.get('source') or fstype} to rootfs at {target}"):
+    with step("mount", entry.get("source") or fstype, target):
         if fstype in ("proc", "sysfs") and os.path.islink(target):
             # Everything that is masked below /proc would be somewhere else.
             raise SetupError(f"{fstype} must be mounted on ordinary directory", errno.ENOTDIR, target)
@@ -134,19 +134,26 @@ def _mount_fs(entry: dict[str, Any], options: MountOptions) -> None:
 
 
 def _make_target(target: str, *, directory: bool) -> None:
-    if os.path.exists(target):
+    """Make sure that `target` is there, and is of the kind that will be mounted on it."""
+    try:
+        mode = os.stat(target).st_mode
+    except FileNotFoundError:
+        path = os.path.realpath(target)  # a dangling link in the image is followed, as a shell would
+        if directory:
+            os.makedirs(path, 0o755, exist_ok=True)
+        else:
+            os.makedirs(os.path.dirname(path), 0o755, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
         return
-    if directory:
-        os.makedirs(target, 0o755, exist_ok=True)
-        return
-    os.makedirs(os.path.dirname(target) or "/", 0o755, exist_ok=True)
-    os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    if stat.S_ISDIR(mode) != directory:
+        # mount(2) says ENOTDIR, move_mount(2) the less telling EINVAL
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), target)
 
 
 def _mount_cgroup(target: str, options: MountOptions, cgroup: Cgroup, private: bool) -> None:
     """The container's view of its own control groups; `private` when it has a cgroup namespace."""
     flags = options.flags & ~m.MS_RDONLY
-    with step("error mounting", f"cgroup to rootfs at {target}"):
+    with step("mount", "cgroup", target):
         _make_target(target, directory=True)
         if cgroup.layout.version == 2:
             m.mount("cgroup", target, "cgroup2", options.flags)
