@@ -13,7 +13,7 @@ import asyncio
 import os
 import re
 from calendar import timegm
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,7 +76,7 @@ class JsonFileDriver:
 
     async def read(
         self, directory: Path, container_id: str, options: ReadOptions
-    ) -> AsyncIterator[list[LogLine]]:
+    ) -> AsyncGenerator[list[LogLine], None]:
         """Batches of lines; a damaged line is skipped."""
         path = self.path(directory, container_id)
         window = _Window(options)

@@ -44,6 +44,12 @@ def rfc3339nano(ns: int) -> str:
     return f"{text}.{fraction:09d}".rstrip("0").rstrip(".") + "Z"
 
 
+def rfc3339nano_fixed(ns: int) -> str:
+    """The same with all nine digits, as `docker logs -t` aligns its lines."""
+    seconds, fraction = divmod(ns, SECOND)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:09d}Z"
+
+
 def parse_duration(text: str) -> int:
     """``"1h30m"`` → nanoseconds. InvalidParameter if it is not a duration as Go writes them."""
     sign, body = (-1, text[1:]) if text[:1] == "-" else (1, text.removeprefix("+"))

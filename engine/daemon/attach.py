@@ -11,6 +11,16 @@ from engine.driverapi.execution import Attachment
 from engine.errdefs import Conflict
 
 
+async def attach_now(
+    engine: Engine, container: Container, *, stdin: bool, stdout: bool, stderr: bool
+) -> Attachment | None:
+    """The connection if the container runs, else None."""
+    if engine.containers.live(container.id).lock.locked() or not container.running:
+        return None
+    stdin = stdin and bool(container.config.get("OpenStdin"))
+    return await engine.execution.attach(container.id, stdin=stdin, stdout=stdout, stderr=stderr)
+
+
 async def attach(
     engine: Engine, container: Container, *, stdin: bool, stdout: bool, stderr: bool
 ) -> Attachment:
@@ -22,8 +32,8 @@ async def attach(
     live = engine.containers.live(container.id)
     stdin = stdin and bool(container.config.get("OpenStdin"))
     # The lock tells whether a start is under way: it takes those along who wait when it gets there.
-    if not live.lock.locked() and container.running:
-        return await engine.execution.attach(container.id, stdin=stdin, stdout=stdout, stderr=stderr)
+    if (found := await attach_now(engine, container, stdin=stdin, stdout=stdout, stderr=stderr)) is not None:
+        return found
     waiting = PendingAttach(stdin, stdout, stderr, asyncio.get_running_loop().create_future())
     live.pending.append(waiting)
     if live.lock.locked():

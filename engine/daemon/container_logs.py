@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from engine.container.model import Container
@@ -23,7 +24,7 @@ def reader(container: Container) -> LogReader:
 
 async def logs(
     engine: Engine, container: Container, source: LogReader, options: ReadOptions
-) -> AsyncIterator[list[LogLine]]:
+) -> AsyncGenerator[list[LogLine], None]:
     """Batches of lines. Following ends when the container does, after all it wrote."""
     if options.follow and not container.active:
         options = replace(options, follow=False)
@@ -36,8 +37,9 @@ async def logs(
         live.exited.append(gone)
     directory = engine.containers.directory(container.id)
     try:
-        async for batch in source.read(directory, container.id, replace(options, ended=ended)):
-            yield batch
+        async with aclosing(source.read(directory, container.id, replace(options, ended=ended))) as batches:
+            async for batch in batches:
+                yield batch
     finally:
         if gone is not None:
             gone.cancel()

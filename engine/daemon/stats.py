@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ async def sample(engine: Engine, container: Container, before: dict[str, Any] | 
     return answer
 
 
-async def stream(engine: Engine, container: Container) -> AsyncIterator[dict[str, Any]]:
+async def stream(engine: Engine, container: Container) -> AsyncGenerator[dict[str, Any], None]:
     """A reading a second, as long as the container exists; empty ones while it does not run."""
     before: dict[str, Any] | None = None
     while engine.containers.find(container.id) is not None:

@@ -7,7 +7,7 @@ says what the monitor shall write and reads it back.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -61,6 +61,8 @@ class LogDriver(Protocol):
 class LogReader(Protocol):
     """Optional ability: reading back. A driver without it answers `docker logs` with an error."""
 
-    def read(self, directory: Path, container_id: str, options: ReadOptions) -> AsyncIterator[list[LogLine]]:
+    def read(
+        self, directory: Path, container_id: str, options: ReadOptions
+    ) -> AsyncGenerator[list[LogLine], None]:
         """The lines asked for, in batches; with `follow`, also those to come until `ended` is set."""
         ...
