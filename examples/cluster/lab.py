@@ -211,6 +211,7 @@ class EngineProcess:
     def start(self, *, timeout: float = 30.0) -> None:
         """Start the daemon and wait until its socket answers."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "daemon.json").touch()
         self.pid = self.host.spawn(self.command(), self.log)
         deadline = time.monotonic() + timeout
         while not _answers(self.socket):
