@@ -1,4 +1,4 @@
-"""Use cases: `docker cp`: what is at a path, packing it, unpacking into it; and `docker export`. All block."""
+"""Use cases: `docker cp` (what is at a path, packing, unpacking) and `docker export`. They block."""
 
 from __future__ import annotations
 
