@@ -161,9 +161,10 @@ class NetworkStore:
                         "ON CONFLICT (id) DO UPDATE SET doc = excluded.doc",
                         (endpoint.id, endpoint.network_id, endpoint.container_id, _encode(endpoint)),
                     )
+                    tx.execute("DELETE FROM network_addresses WHERE endpoint = ?", (endpoint.id,))
                     for address in endpoint.addresses:
                         tx.execute(
-                            "INSERT OR IGNORE INTO network_addresses VALUES (?, ?, ?)",
+                            "INSERT INTO network_addresses VALUES (?, ?, ?)",
                             (endpoint.network_id, address.partition("/")[0], endpoint.id),
                         )
             self._sandboxes[sandbox.container_id] = sandbox

@@ -161,3 +161,16 @@ async def test_a_container_joins_anothers_namespace(host: Lab) -> None:
     assert beside.path == sandbox.path
     assert beside.networks == {}
     assert beside.hosts == sandbox.hosts
+
+
+@on_own_host
+async def test_an_address_moves_to_the_next_container_at_once(host: Lab) -> None:
+    first, old = await host.attach()
+    with server(old.path, 80):  # keeps the old namespace alive
+        assert await ask(None, address(old), 80) is not None
+        await host.networks.detach(first.id)
+        _, new = await host.attach()
+        assert address(new) == address(old)
+        assert await ask(None, address(new), 80) is None
+        with server(new.path, 80):
+            assert await ask(None, address(new), 80) == "172.17.0.1"

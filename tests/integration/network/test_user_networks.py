@@ -210,11 +210,11 @@ async def test_fixed_addresses(host: Lab) -> None:
 async def test_what_is_refused(host: Lab) -> None:
     networks = host.networks
     await networks.create({"Name": "app", "IPAM": {"Config": [{"Subnet": "10.6.0.0/16"}]}})
-    with pytest.raises(Conflict, match="^network with name app already exists$"):
+    with pytest.raises(Conflict, match=r"^network with name app already exists$"):
         await networks.create({"Name": "app"})
-    with pytest.raises(Forbidden, match="^Pool overlaps with other one on this address space$"):
+    with pytest.raises(Forbidden, match=r"^Pool overlaps with other one on this address space$"):
         await networks.create({"Name": "other", "IPAM": {"Config": [{"Subnet": "10.6.1.0/24"}]}})
-    with pytest.raises(NotFound, match="^network nosuch not found$"):
+    with pytest.raises(NotFound, match=r"^network nosuch not found$"):
         await networks.remove("nosuch")
     for name in ("bridge", "host", "none"):
         with pytest.raises(Forbidden, match=f"^{name} is a pre-defined network and cannot be removed$"):
