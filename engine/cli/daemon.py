@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import Any
 
@@ -28,7 +29,8 @@ class DaemonCommand(click.Command):
     """A command with dockerd's exit code for a bad command line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does."""
+        """As click does; ``-H=unix://…`` is a way of dockerd's to write ``-H unix://…``."""
+        args = [re.sub(r"^(-[a-zA-Z])=", r"\1", arg) for arg in args]
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as exc:
