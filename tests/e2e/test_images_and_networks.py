@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,8 +176,8 @@ def test_the_predefined_networks_are_there_and_stay(cli: Docker) -> None:
 
 def test_containers_of_a_network_find_each_other_by_name(cli: Docker, network: str) -> None:
     cli("run", "-d", "--network", network, "--name", f"{network}-a", "--network-alias", "db", "busybox",
-        "nc", "-lk", "-p", "7", "-e", "echo", "here")  # fmt: skip
-    ask = "for i in 1 2 3 4 5; do nc db 7 && break; sleep 0.2; done"
+        "sh", "-c", "mkdir /w; echo here > /w/index.html; exec httpd -f -p 80 -h /w")  # fmt: skip
+    ask = "for i in 1 2 3 4 5; do wget -q -O - http://db/ && break; sleep 0.2; done"
     assert cli("run", "--rm", "--network", network, "busybox", "sh", "-c", ask) == "here"
     assert f"{network}-a" in cli("network", "inspect", network)
 
@@ -257,9 +258,10 @@ def test_a_port_of_another_program_is_refused(engine: TestEngine) -> None:
     from examples.cluster.lab import end
 
     log = engine.directory / "nc.log"
-    other = engine.host.spawn(["busybox", "nc", "-l", "-p", "8081", "-s", "0.0.0.0"], log)
+    other = engine.host.spawn([sys.executable, "-m", "http.server", "8081"], log)
     try:
-        time.sleep(0.3)
+        while "8081" not in engine.host.run("ss", "-Htln"):
+            time.sleep(0.05)
         done = engine.docker.try_("run", "--name", "late", "-p", "8081:80", "busybox", "true")
         assert done.returncode == 125
         assert "address already in use" in done.stderr
