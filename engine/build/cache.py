@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.image.store import Image
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -82,12 +84,14 @@ def _without_args(command: str) -> str:
     return " ".join(rest.split(" ")[int(count) :]) if count.isdigit() else command
 
 
-def candidates(images: Iterable[Any], parent: str) -> list[Candidate]:
-    """Candidates among `images` (each with id, parent, created and config) standing on `parent`."""
+def candidates(images: Iterable[Image], depth: int) -> list[Candidate]:
+    """Those of `images`, which all stand on one parent, that are one step further than its `depth` steps.
+
+    An image without a parent may be anything (pulled, imported); only its first step would count.
+    """
     found = []
     for image in images:
-        if image.parent != parent:
-            continue
-        history: list[Mapping[str, Any]] = image.config.get("history") or [{}]
-        found.append(Candidate(image.id, history[-1].get("created_by", ""), image.created))
+        history: list[Mapping[str, Any]] = image.config.get("history") or []
+        if len(history) == depth + 1:
+            found.append(Candidate(image.id, history[-1].get("created_by") or "", image.created))
     return found

@@ -31,7 +31,15 @@ PREDEFINED = frozenset(
 )
 
 _MILLISECOND = 1_000_000
-_UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": _MILLISECOND, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "µs": 1_000,
+    "ms": _MILLISECOND,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
 _PORT = re.compile(r"(\d+)(?:-(\d+))?")
 

@@ -12,7 +12,7 @@ The target is the last stage unless named; a stage that nothing on the way to it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.build.expand import ExpansionError, expand
 from engine.build.instructions import Instruction, interpret
@@ -69,8 +69,11 @@ def plan(
     target: str = "",
     build_args: Mapping[str, str | None] | None = None,
     predefined: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> Plan:
-    """Arrange the steps. predefined: TARGETPLATFORM and its like.
+    """Arrange the steps.
+
+    predefined: TARGETPLATFORM and its like. labels: of --label, which become one more step.
 
     Raises DockerfileError, or InvalidParameter for an unknown target.
     """
@@ -79,6 +82,8 @@ def plan(
     scope = _global_scope(global_args, build_args or {}, predefined or {}, dockerfile.escape)
     stages = _stages(rest, scope, dockerfile.escape)
     wanted = _target(stages, target)
+    if labels:
+        stages[wanted.index] = replace(wanted, steps=(*wanted.steps, _label(labels)))
     needed = _needed(stages, wanted)
     kept = tuple(stage for stage in stages if stage.index in needed)
     skipped = tuple(stage for stage in stages if stage.index not in needed)
@@ -145,6 +150,17 @@ def _stages(instructions: Sequence[Instruction], scope: Mapping[str, str], escap
             )
         )
     return stages
+
+
+def _label(labels: Mapping[str, str]) -> Instruction:
+    """--label as an instruction; single quotes keep the values from being expanded."""
+    pairs = tuple((_literal(name), _literal(value)) for name, value in sorted(labels.items()))
+    original = "LABEL " + " ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+    return Instruction("LABEL", 0, original, pairs=pairs)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def _uses(steps: Sequence[Instruction], earlier: Sequence[Stage]) -> frozenset[int]:

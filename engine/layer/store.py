@@ -272,6 +272,16 @@ class LayerStore:
         upper = self._graph.metadata(layer.cache_id).get("UpperDir")
         return upper or str(self._graph.mount(layer.cache_id))
 
+    def mount(self, chain: str) -> Path:
+        """The tree that ends with this layer, for reading only; counted, `unmount` undoes it."""
+        return self._graph.mount(self.get(chain).cache_id)
+
+    def unmount(self, chain: str) -> None:
+        """Undo one `mount`; a layer that is gone is no error."""
+        layer = self._layers.get(chain)
+        if layer is not None:
+            self._graph.unmount(layer.cache_id)
+
     # rw layers
 
     def create_rw(self, container_id: str, parent: str | None) -> None:
