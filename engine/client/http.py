@@ -116,8 +116,9 @@ class HttpTransport:
         try:
             async with asyncio.timeout(timeout):
                 response = await session.request(
-                    method, url, data=body, headers=headers, allow_redirects=False
-                )
+                    method, url, data=body, headers=headers, allow_redirects=False,
+                    skip_auto_headers=("Content-Type",),  # dockerd minds octet-stream on an empty body
+                )  # fmt: skip
         except TimeoutError as exc:
             raise Unavailable(f"the engine at {self.endpoint} did not answer within {timeout:g} s") from exc
         except (aiohttp.ClientError, OSError) as exc:
