@@ -60,10 +60,14 @@ async def open_engine(config: DaemonConfig) -> Engine:
         containers=containers,
         execution=execution,
     )
-    await networks.open()
-    await execution.open()
-    await asyncio.to_thread(volumes.restore, {container.id for container in containers.list()})
-    await restore.restore(engine)
+    try:
+        await networks.open()
+        await execution.open()
+        await asyncio.to_thread(volumes.restore, {container.id for container in containers.list()})
+        await restore.restore(engine)
+    except BaseException:
+        await close_engine(engine)
+        raise
     return engine
 
 

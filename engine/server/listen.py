@@ -88,24 +88,41 @@ def tls_context(config: DaemonConfig) -> ssl.SSLContext | None:
 async def listen(
     config: DaemonConfig, protocol: Callable[[], asyncio.BaseProtocol]
 ) -> list[asyncio.AbstractServer]:
-    """Open every socket of the configuration, or none of them."""
+    """Take every address of the configuration, or none of them. Nobody is let in before `start`."""
     context = tls_context(config)
     servers: list[asyncio.AbstractServer] = []
     try:
         for host in config.hosts:
             address = parse(host, tls=context is not None)
             servers.append(await _open(address, protocol, config.group, context))
-            log.info("API listen on %s", address)
     except BaseException:
-        for server in servers:
-            server.close()
+        close(servers)
         raise
-    if context is None and any(host.startswith("tcp://") for host in config.hosts):
-        log.warning(
-            "Binding to a TCP address without TLS gives root on this host to whoever can reach it; "
-            "use --tlsverify"
-        )
     return servers
+
+
+async def start(config: DaemonConfig, servers: list[asyncio.AbstractServer]) -> None:
+    """Let clients in."""
+    secure = config.tls or config.tlsverify
+    for host, server in zip(config.hosts, servers, strict=True):
+        await server.start_serving()
+        log.info("API listen on %s", parse(host, tls=secure))
+        if host.startswith("tcp://") and not secure:
+            log.warning(
+                "Binding to a TCP address without TLS gives root on this host to whoever can reach "
+                "it; use --tlsverify"
+            )
+
+
+def close(servers: list[asyncio.AbstractServer]) -> None:
+    """Let nobody in any more, and take our unix sockets out of the way."""
+    for server in servers:
+        paths = [
+            sock.getsockname() for sock in getattr(server, "sockets", ()) if sock.family == socket.AF_UNIX
+        ]
+        server.close()
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
 
 
 async def _open(
@@ -116,10 +133,17 @@ async def _open(
 ) -> asyncio.AbstractServer:
     loop = asyncio.get_running_loop()
     if isinstance(address, UnixAddress):
-        return await loop.create_unix_server(protocol, sock=unix_socket(address.path, group), backlog=BACKLOG)
+        sock = unix_socket(address.path, group)
+        return await loop.create_unix_server(protocol, sock=sock, backlog=BACKLOG, start_serving=False)
     try:
         return await loop.create_server(
-            protocol, address.host, address.port, ssl=context, backlog=BACKLOG, reuse_address=True
+            protocol,
+            address.host,
+            address.port,
+            ssl=context,
+            backlog=BACKLOG,
+            reuse_address=True,
+            start_serving=False,
         )
     except OSError as exc:
         raise SystemFailure(f"failed to load listeners: listen tcp {address}: {exc.strerror}") from exc

@@ -22,8 +22,8 @@ from engine.daemon.config import DaemonConfig
 from engine.daemon.engine import Engine
 from engine.daemon.lock import Lock
 from engine.errdefs import DockyardError
+from engine.server import listen
 from engine.server.app import Api
-from engine.server.listen import listen
 from engine.server.table import ROUTES
 
 log = logging.getLogger(__name__)
@@ -54,26 +54,33 @@ async def _run(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    engine = await bootstrap.open_engine(config)
+    api: Api | None = None
+
+    def connected() -> asyncio.BaseProtocol:
+        assert api is not None
+        return api.server()
+
+    # The addresses come first: a mistake in them, or another daemon on them, must not cost more.
+    listeners = await listen.listen(config, connected)
     try:
-        api = Api(engine, ROUTES)
-        loop.add_signal_handler(signal.SIGHUP, reload, engine, flags)
-        listeners = await listen(config, api.server)
-        notify("READY=1")
-        settle()
-        log.info("Daemon has completed initialization")
-        await stopped.wait()
-        log.info("Stopping; containers run on")
-        notify("STOPPING=1")
-        for listener in listeners:
-            listener.close()
-        engine.events.close()
-        await api.stop(engine.config.shutdown_timeout)
-        for host in config.hosts:
-            if host.startswith("unix://"):
-                remove_socket(host.removeprefix("unix://"))
+        engine = await bootstrap.open_engine(config)
+        try:
+            api = Api(engine, ROUTES)
+            loop.add_signal_handler(signal.SIGHUP, reload, engine, flags)
+            await listen.start(config, listeners)
+            notify("READY=1")
+            settle()
+            log.info("Daemon has completed initialization")
+            await stopped.wait()
+            log.info("Stopping; containers run on")
+            notify("STOPPING=1")
+            listen.close(listeners)
+            engine.events.close()
+            await api.stop(engine.config.shutdown_timeout)
+        finally:
+            await bootstrap.close_engine(engine)
     finally:
-        await bootstrap.close_engine(engine)
+        listen.close(listeners)
 
 
 def settle() -> None:
@@ -107,11 +114,3 @@ def notify(state: str) -> None:
             sock.sendto(state.encode(), address)
         except OSError as exc:
             log.warning("can't notify %s: %s", path, exc)
-
-
-def remove_socket(path: str) -> None:
-    """Take our socket out of the way."""
-    try:
-        os.unlink(path)  # noqa: PTH108
-    except FileNotFoundError:
-        return

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-
+from engine.server import (
+    archive,
+    build,
+    containers,
+    events,
+    exec,
+    images,
+    networks,
+    swarm,
+    system,
+    volumes,
+)
 from engine.server.routes import Route
 
-_MODULES = (
-    "system",
-    "events",
-    "containers",
-    "archive",
-    "exec",
-    "images",
-    "build",
-    "networks",
-    "volumes",
-    "swarm",
-)
-
-ROUTES: tuple[Route, ...] = tuple(
-    route
-    for name in _MODULES
-    if find_spec(f"engine.server.{name}")
-    for route in import_module(f"engine.server.{name}").ROUTES
+ROUTES: tuple[Route, ...] = (
+    *system.ROUTES,
+    *events.ROUTES,
+    *containers.ROUTES,
+    *archive.ROUTES,
+    *exec.ROUTES,
+    *images.ROUTES,
+    *build.ROUTES,
+    *networks.ROUTES,
+    *volumes.ROUTES,
+    *swarm.ROUTES,
 )

@@ -21,7 +21,7 @@ from engine.daemon.engine import Engine
 from engine.errdefs import Conflict, InvalidParameter, SystemFailure
 from engine.server import system
 from engine.server.app import Api
-from engine.server.listen import TcpAddress, UnixAddress, listen, parse, tls_context, unix_socket
+from engine.server.listen import TcpAddress, UnixAddress, listen, parse, start, tls_context, unix_socket
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_a_taken_port_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(SystemFailure, match="address already in use"):
         await listen(config, asyncio.Protocol)
     taken.close()
-    with pytest.raises(ConnectionRefusedError):
+    with pytest.raises(FileNotFoundError):
         await asyncio.open_unix_connection(str(tmp_path / "a.sock"))
 
 
@@ -160,6 +160,7 @@ async def test_only_a_signed_client_comes_in(
     }
     api = Api(bare_engine, system.ROUTES)
     (listener,) = await listen(config, api.server)
+    await start(config, [listener])
     port = listener.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
     try:
         context = client_context(authority, clients[who])
