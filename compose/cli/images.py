@@ -66,8 +66,8 @@ def _short(identity: str) -> str:
 
 
 def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            break
+    units = ["B", "kB", "MB", "GB"]
+    while size >= 1000 and len(units) > 1:
         size /= 1000
-    return f"{size:.3g}{unit}"
+        units.pop(0)
+    return f"{size:.3g}{units[0]}"

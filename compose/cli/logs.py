@@ -44,7 +44,11 @@ def command(settings: Settings, /, services: tuple[str, ...], **given: Any) -> N
         if given["index"] is not None:
             containers = [c for c in containers if c.number == given["index"]]
         printing = asyncio.create_task(print_logs(client, name, containers, options))
-        async with signals(lambda _number: printing.cancel()):
+
+        def interrupt(_number: int) -> None:
+            printing.cancel()
+
+        async with signals(interrupt):
             try:
                 await printing
             except asyncio.CancelledError:

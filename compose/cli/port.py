@@ -23,9 +23,9 @@ def command(settings: Settings, /, service: str, private_port: int, index: int |
         _, observed = await find(client, settings, [service])
         container = instance(observed.containers, service, index)
         for port in container.details.get("Ports") or ():
-            if port["PrivatePort"] == private_port and port.get("Type", "tcp") == protocol:
-                if port.get("PublicPort"):
-                    return f"{port.get('IP', '0.0.0.0')}:{port['PublicPort']}"
+            matches = (port["PrivatePort"], port.get("Type", "tcp")) == (private_port, protocol)
+            if matches and port.get("PublicPort"):
+                return f"{port.get('IP', '0.0.0.0')}:{port['PublicPort']}"
         raise ComposeError(f"no port {private_port}/{protocol} for container {container.name}")
 
     click.echo(with_engine(settings, run))

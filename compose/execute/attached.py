@@ -20,7 +20,7 @@ from compose.execute import observe
 from compose.execute.actions import ContainerActions
 from compose.execute.events import ProjectEvents
 from compose.execute.executor import execute
-from compose.execute.logs import LinePrinter, LogOptions, read_log, short_name
+from compose.execute.logs import LinePrinter, LogOptions, epoch, read_log, short_name
 from compose.execute.progress import Reporter
 from compose.plan.operations import Kind, Plan
 from compose.plan.state import Container
@@ -152,7 +152,9 @@ class Foreground:
         options = LogOptions(follow=True, timestamps=self.options.logs.timestamps)
         try:
             details = await self.client.container_inspect(container.id)
-            since = self.resume.get(container.id) or details["State"].get("StartedAt", "")
+            # the engine notes the start after the process began: its first lines may be older than that
+            started = epoch(details["State"].get("StartedAt", ""), earlier=1)
+            since = epoch(self.resume.get(container.id, "")) or started
             tty = bool(details["Config"].get("Tty"))
             log = read_log(self.client, container.id, tty=tty, options=options, since=since)
             async for stream, data in log:

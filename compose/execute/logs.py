@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TextIO
 from urllib.parse import quote
 
@@ -78,6 +80,18 @@ class LinePrinter:
         """One line."""
         out = sys.stderr if stream == STDERR and self.out is sys.stdout and not self.prefix else self.out
         print(self.label(name) + text.removesuffix("\r"), file=out, flush=True)
+
+
+def epoch(moment: str, earlier: int = 0) -> str:
+    """RFC 3339 with nanoseconds → ``seconds.nanoseconds``, the form that every engine reads as `since`;
+    `earlier` seconds are taken off."""
+    match = re.match(r"([^.Z+]+)(?:\.([0-9]+))?(Z|[+-][0-9:]+)?\Z", moment)
+    if not match:
+        return moment
+    base = datetime.fromisoformat(match[1] + (match[3] or "Z").replace("Z", "+00:00"))
+    if base.year <= 1:
+        return ""  # the zero time: never
+    return f"{int(base.timestamp()) - earlier}.{(match[2] or '').ljust(9, '0')[:9]}"
 
 
 async def read_log(
