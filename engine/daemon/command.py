@@ -12,7 +12,7 @@ from engine.api.stdcopy import Decoder
 from engine.container.live import describe
 from engine.container.model import Container
 from engine.daemon.engine import Engine
-from engine.daemon.process import process_of
+from engine.daemon.process import process_of, spelled
 from engine.driverapi.execution import Attachment, IOConfig
 from engine.errdefs import NotFound
 
@@ -34,13 +34,13 @@ async def run_command(
     words = list(command)
     process = await asyncio.to_thread(process_of, engine, container, words)
     attributes = describe(container) | {"execID": exec_id}
-    engine.events.publish("container", f"exec_create: {' '.join(words)}", container.id, attributes)
+    engine.events.publish("container", f"exec_create: {spelled(words)}", container.id, attributes)
     await engine.execution.exec(container.id, exec_id, process, IOConfig())
     attachment = await engine.execution.attach(container.id, exec_id, stdin=False, stdout=True, stderr=True)
     reading: asyncio.Task[bytes] | None = None
     try:
         await engine.execution.exec_start(container.id, exec_id)
-        engine.events.publish("container", f"exec_start: {' '.join(words)}", container.id, attributes)
+        engine.events.publish("container", f"exec_start: {spelled(words)}", container.id, attributes)
         reading = asyncio.create_task(_collect(attachment, limit))
         timed_out = False
         try:

@@ -46,12 +46,13 @@ async def ended(engine: Engine, container: Container, status: ExitStatus, launch
         if not container.running:
             return
         _stop_health(live)
-        await take_down(engine, container)
         delay = decide(container.host_config["RestartPolicy"], _ending(container, live, status))
         record(container, status, restarting=delay is not None)
-        _finish_execs(live)
-        engine.containers.save(container)
         _tell(engine, container, status)
+        _finish_execs(live)
+        # Who waits for the end may want its ports, its address or its volumes next.
+        await take_down(engine, container)
+        engine.containers.save(container)
         live.settle(live.exited, status.code)
         if delay is not None:
             live.restart_delay = delay

@@ -15,7 +15,7 @@ from engine.container.live import Exec, describe
 from engine.container.model import Container, Status
 from engine.container.wire import ExecCreateRequest, as_dict
 from engine.daemon.engine import Engine
-from engine.daemon.process import process_of
+from engine.daemon.process import process_of, spelled
 from engine.driverapi.execution import Attachment, IOConfig
 from engine.errdefs import Conflict, DockyardError, InvalidParameter, NotFound, StartFailure, SystemFailure
 
@@ -31,7 +31,7 @@ def create(engine: Engine, reference: str, request: ExecCreateRequest) -> str:
     one = Exec(secrets.token_hex(32), container.id, as_dict(request))
     engine.containers.live(container.id).execs[one.id] = one
     index(engine)[one.id] = container.id
-    _tell(engine, container, one, f"exec_create: {' '.join(request.Cmd)}")
+    _tell(engine, container, one, f"exec_create: {spelled(request.Cmd)}")
     return one.id
 
 
@@ -110,7 +110,7 @@ async def launch(
             raise SystemFailure(f"can't start a process in container {container.name}: {exc}") from exc
         raise
     one.running = True
-    _tell(engine, container, one, f"exec_start: {' '.join(wanted['Cmd'])}")
+    _tell(engine, container, one, f"exec_start: {spelled(wanted['Cmd'])}")
     keep(engine, asyncio.create_task(_watch(engine, container, one)))
     return attachment
 

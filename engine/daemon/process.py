@@ -64,3 +64,8 @@ def process_of(
         privileged=privileged,
         available_caps=caps,
     )
+
+
+def spelled(command: list[str]) -> str:
+    """A command as the events of execs have it: the program, a space, the arguments."""
+    return " ".join([command[0], " ".join(command[1:])])
