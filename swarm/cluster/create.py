@@ -20,8 +20,9 @@ from engine.errdefs import DockyardError, InvalidParameter, NotFound, SystemFail
 from scheduler.errors import InvalidExpression, Unplaceable
 from scheduler.models import Placement, Request
 from swarm.cluster.cluster import Cluster
+from swarm.cluster.images import find_image, has_origin, image_term, repository, with_tag
 from swarm.cluster.networks import ensure_networks
-from swarm.cluster.node import ClusterNode, repository
+from swarm.cluster.node import ClusterNode
 from swarm.cluster.request import Plan, for_node, plan
 
 #: A create that a node leaves unanswered for so long has failed; pulling has its own, much longer time.
@@ -99,6 +100,8 @@ class _Create:
     async def run(self) -> dict[str, Any]:
         """Try nodes until one has made it."""
         failure: DockyardError | None = None
+        if self._is_homemade():
+            self._stay_near_image()
         while True:
             try:
                 placement = place(self.cluster, self.request)
@@ -123,11 +126,9 @@ class _Create:
             return True
         if is_missing_image(exc):
             image = self.request.image
-            elsewhere = any(has_image(n, image) for n in self.cluster.view.healthy if n is not node)
+            elsewhere = any(find_image(n, image) for n in self.cluster.view.healthy if n is not node)
             if elsewhere and not self.near_image:
-                self.near_image = True
-                wanted = (*self.request.affinities, f"image=={with_tag(image)}")
-                self.request = replace(self.request, affinities=wanted)
+                self._stay_near_image()
                 return True
             return False
         if self.retries > 0 and not isinstance(exc, InvalidParameter):
@@ -135,6 +136,20 @@ class _Create:
             self.request = replace(self.request, avoid=self.request.avoid | {node.id})
             return True
         return False
+
+    def _is_homemade(self) -> bool:
+        """Whether nodes have the image and none has it from a registry: it was built, loaded or imported.
+
+        Pulling could only fail, or bring something else of the same name.
+        """
+        found = [find_image(node, self.request.image) for node in self.cluster.view.healthy]
+        held = [image for image in found if image is not None]
+        return bool(held) and not any(has_origin(image) for image in held)
+
+    def _stay_near_image(self) -> None:
+        self.near_image = True
+        term = image_term(self.cluster.view.healthy, self.request.image)
+        self.request = replace(self.request, affinities=(*self.request.affinities, term))
 
     async def _reserved(self, node: ClusterNode) -> dict[str, Any]:
         placeholder = self.request.as_container(f"reserved-{secrets.token_hex(8)}")
@@ -180,19 +195,6 @@ class _Create:
 def is_missing_image(exc: DockyardError) -> bool:
     """Whether a create failed for want of the image: a 404 alone does not say what is missing."""
     return isinstance(exc, NotFound) and "no such image" in str(exc).lower()
-
-
-def has_image(node: ClusterNode, image: str) -> bool:
-    """Whether the node is known to have an image of that reference or id."""
-    names = node.scheduler_facts().images
-    return image in names or with_tag(image) in names or f"sha256:{image}" in names
-
-
-def with_tag(reference: str) -> str:
-    """``redis`` → ``redis:latest``; ids, digests and tagged references stay."""
-    if "@" in reference or reference.startswith("sha256:") or repository(reference) != reference:
-        return reference
-    return f"{reference}:latest"
 
 
 async def pull(node: ClusterNode, image: str, *, platform: str = "", auth: str = "") -> None:

@@ -20,6 +20,7 @@ from engine.api.versions import API_VERSION, parse
 from engine.client import DockerClient, Response, TLSConfig
 from engine.errdefs import Unavailable
 from scheduler.models import NANO, Container, NodeFacts
+from swarm.cluster.images import image_names
 
 
 class NodeState(StrEnum):
@@ -177,22 +178,3 @@ class ClusterNode:
     def touch(self) -> None:
         """Note that what is known of the node is of now."""
         self.updated_at = time.time()
-
-
-def image_names(images: list[dict[str, Any]]) -> frozenset[str]:
-    """Every name the images go by: id, repo:tag, repo, digest."""
-    names: set[str] = set()
-    for image in images:
-        names.add(image["Id"])
-        for tag in image.get("RepoTags") or ():
-            if tag != "<none>:<none>":
-                names.update((tag, repository(tag)))
-        names.update(image.get("RepoDigests") or ())
-    return frozenset(names)
-
-
-def repository(reference: str) -> str:
-    """``host:5000/app:1`` → ``host:5000/app``."""
-    name = reference.partition("@")[0]
-    head, colon, tail = name.rpartition(":")
-    return head if colon and "/" not in tail else name

@@ -14,7 +14,7 @@ from aiohttp import web
 from engine.client import Response
 from engine.client.errors import error_for
 from engine.errdefs import DockyardError, NotFound, Unavailable
-from swarm.cluster.create import has_image, with_tag
+from swarm.cluster.images import find_image, with_tag
 from swarm.cluster.node import ClusterNode
 from swarm.proxy import answer, fanout
 from swarm.proxy.call import Call
@@ -75,7 +75,7 @@ async def holder(call: Call, names: list[str]) -> ClusterNode:
     """A node with all the images; those are asked first that are known to have them."""
     nodes = fanout.require_some(call.cluster.view.healthy)
     for node in nodes:
-        if all(has_image(node, name) for name in names):
+        if all(find_image(node, name) for name in names):
             return node
 
     async def ask(node: ClusterNode) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.api.filters import Filters
 from engine.errdefs import InvalidParameter, NotFound
-from swarm.cluster.create import with_tag
+from swarm.cluster.images import with_tag
 from swarm.cluster.node import ContainerRecord
 
 _STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")

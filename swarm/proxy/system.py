@@ -16,7 +16,7 @@ from aiohttp import web
 from engine.api.versions import API_VERSION, ENGINE_VERSION, MIN_API_VERSION, parse
 from engine.errdefs import Unavailable
 from swarm.cluster.cluster import Cluster
-from swarm.cluster.node import ClusterNode
+from swarm.cluster.node import ClusterNode, NodeState
 from swarm.proxy import answer, fanout
 from swarm.proxy.call import Call
 from swarm.proxy.forward import forward
@@ -66,13 +66,13 @@ async def version(call: Call) -> web.StreamResponse:
 
 
 async def info(call: Call) -> web.StreamResponse:
-    """GET /info. The nodes stand in SystemStatus, and in DriverStatus, which today's CLI still prints."""
+    """GET /info. The nodes stand in SystemStatus, which `docker info` prints."""
     view = call.cluster.view
     counts = {"running": 0, "paused": 0, "stopped": 0}
     for record in view.containers:
         counts[_counted(record.summary.get("State"))] += 1
     images = {image["Id"] for node in view for image in node.images}
-    rows = status_rows(call.cluster)
+    members = [n.facts for n in view if n.state is not NodeState.PENDING]
     return answer.json(
         {
             "ID": "",
@@ -81,9 +81,9 @@ async def info(call: Call) -> web.StreamResponse:
             "ContainersPaused": counts["paused"],
             "ContainersStopped": counts["stopped"],
             "Images": len(images),
-            "Driver": "swarm",
-            "DriverStatus": rows,
-            "SystemStatus": rows,
+            "Driver": "",
+            "DriverStatus": None,
+            "SystemStatus": status_rows(call.cluster),
             "Plugins": {"Volume": None, "Network": None, "Authorization": None, "Log": None},
             "MemoryLimit": True,
             "SwapLimit": True,
@@ -105,8 +105,8 @@ async def info(call: Call) -> web.StreamResponse:
             "OperatingSystem": sys.platform,
             "OSType": "linux",
             "Architecture": _architecture(),
-            "NCPU": sum(n.facts.cpus for n in view),
-            "MemTotal": sum(n.facts.memory for n in view),
+            "NCPU": sum(facts.cpus for facts in members),
+            "MemTotal": sum(facts.memory for facts in members),
             "DockerRootDir": "",
             "HttpProxy": "",
             "HttpsProxy": "",
