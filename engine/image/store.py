@@ -32,6 +32,8 @@ CREATE TABLE IF NOT EXISTS images (
     id TEXT PRIMARY KEY, parent TEXT NOT NULL, tagged_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS image_references (
     reference TEXT PRIMARY KEY, image_id TEXT NOT NULL REFERENCES images(id));
+CREATE TABLE IF NOT EXISTS image_manifests (
+    image_id TEXT PRIMARY KEY REFERENCES images(id), digest TEXT NOT NULL, media_type TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS layer_blobs (
     diff_id TEXT NOT NULL, digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (diff_id, digest));
@@ -107,6 +109,16 @@ class ImageStore:
             self._references[name] = image_id
             self._names[image_id].add(name)
         self.layers.collect_garbage()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Delete blobs that nothing refers to: a pull that was cut short left them."""
+        kept = set(self._images)
+        kept.update(digest for (digest,) in self._db.query("SELECT digest FROM layer_blobs"))
+        kept.update(digest for (digest,) in self._db.query("SELECT digest FROM image_manifests"))
+        for digest in self.content.list():
+            if digest not in kept:
+                self.content.remove(digest)
 
     def _verified(self, image_id: str) -> bytes:
         """A config's bytes: after a power cut the file may be there without its content."""
@@ -118,6 +130,7 @@ class ImageStore:
     def _forget(self, image_id: str) -> None:
         with self._db.transaction() as tx:
             tx.execute("DELETE FROM image_references WHERE image_id = ?", (image_id,))
+            tx.execute("DELETE FROM image_manifests WHERE image_id = ?", (image_id,))
             tx.execute("DELETE FROM images WHERE id = ?", (image_id,))
 
     def _make(self, image_id: str, config: dict[str, Any], parent: str) -> Image:
@@ -278,6 +291,7 @@ class ImageStore:
                 return []
             if self._children.get(image_id):
                 raise Conflict(f"image {image_id} has dependent child images")
+            manifest = self._db.query("SELECT digest FROM image_manifests WHERE image_id = ?", (image_id,))
             self._forget(image_id)
             for name in self._names.pop(image_id, ()):
                 self._references.pop(name, None)
@@ -286,6 +300,8 @@ class ImageStore:
             if image.parent in self._children:
                 self._children[image.parent].discard(image_id)
         self.content.remove(image_id)
+        for (digest,) in manifest:
+            self.content.remove(digest)
         self._drop_blobs(image.diff_ids)
         return self.layers.release(image.chain_id) if image.chain_id else []
 
@@ -298,6 +314,24 @@ class ImageStore:
                 "INSERT OR REPLACE INTO layer_blobs VALUES (?, ?, ?, ?)",
                 (diff_id, blob.digest, blob.media_type, blob.size),
             )
+
+    def set_manifest(self, image_id: str, media_type: str, raw: bytes) -> str:
+        """Remember the manifest an image came or went with; returns its digest."""
+        digest = self.content.put(raw)
+        with self._db.transaction() as tx:
+            tx.execute(
+                "INSERT OR REPLACE INTO image_manifests VALUES (?, ?, ?)", (image_id, digest, media_type)
+            )
+        return digest
+
+    def manifest(self, image_id: str) -> tuple[str, bytes] | None:
+        """The media type and bytes of that manifest; None for an image that no registry has seen."""
+        for digest, media_type in self._db.query(
+            "SELECT digest, media_type FROM image_manifests WHERE image_id = ?", (image_id,)
+        ):
+            if self.content.has(digest):
+                return media_type, self.content.read(digest)
+        return None
 
     def blobs(self, diff_id: str) -> builtins.list[LayerBlob]:
         """The blobs known of a layer that are still in the content store."""
