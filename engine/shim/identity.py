@@ -32,12 +32,21 @@ def environment(process: Process) -> dict[str, str]:
             env[name] = value
     if not env.get("HOME"):
         uid = (process.get("user") or {}).get("uid") or 0
-        try:
-            with open("/etc/passwd", encoding="utf-8", errors="surrogateescape") as file:
-                env["HOME"] = users.home_of(uid, file.read(1 << 20))
-        except OSError:
-            env["HOME"] = "/"
+        env["HOME"] = users.home_of(uid, _passwd())
     return env
+
+
+def _passwd() -> str:
+    try:
+        fd = os.open("/etc/passwd", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(fd, 1 << 20).decode("utf-8", "surrogateescape")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
 
 
 def apply_rlimits(process: Process) -> None:
@@ -55,7 +64,7 @@ def become(process: Process, seccomp: bytes | None) -> None:
     user = process.get("user") or {}
     uid, gid = user.get("uid") or 0, user.get("gid") or 0
     sets = process.get("capabilities") or {}
-    current = caps.bounding_set()
+    current = _bounding_set
     bounding, effective, permitted, inheritable, ambient = (
         caps.mask(sets.get(name) or [], current)
         for name in ("bounding", "effective", "permitted", "inheritable", "ambient")
@@ -123,9 +132,32 @@ def _executable(path: str) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
 
-def reset_signals() -> None:
-    """Default dispositions and an empty mask: execve keeps what Python ignores (SIGPIPE, SIGXFSZ)."""
+_bounding_set = 0
+_oom_score = 0
+
+
+def prepare() -> None:
+    """Find out, once in the spawner, what is the same for all containers."""
+    global _bounding_set, _oom_score
+    _bounding_set = caps.bounding_set()
+    with open("/proc/self/oom_score_adj", encoding="ascii") as file:
+        _oom_score = int(file.read())
+
+
+def own_oom_score() -> int:
+    """The score that the spawner has, and all its children have until they change it."""
+    return _oom_score
+
+
+def default_signals() -> None:
+    """In a child of the monitor: undo what monitor and interpreter have changed, for execve keeps it."""
     signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def reset_signals() -> None:
+    """In the spawner: default dispositions and an empty mask, whatever our parent ignores."""
     for number in range(1, signal.NSIG):
         try:
             if signal.getsignal(number) not in (signal.SIG_DFL, None):

@@ -9,7 +9,6 @@ container has ended is not waited for: the exit status is on disk by then.
 from __future__ import annotations
 
 import base64
-import gc
 import json
 import os
 import signal
@@ -17,8 +16,9 @@ import socket
 import time
 
 from engine.linux import cgroup as cgroups
-from engine.linux import prctl
+from engine.linux import prctl, proctitle
 from engine.linux.cgroup import Cgroup
+from engine.shim import identity
 from engine.shim.failure import SetupError
 from engine.shim.init import Launch
 from engine.shim.loop import HANGUP, READ, WRITE, Loop
@@ -118,7 +118,7 @@ class Connection:
 class Monitor:
     """One container's keeper."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self) -> None:
         self.loop = Loop()
         self.connections: set[Connection] = set()
         self.container_id = ""
@@ -143,16 +143,16 @@ class Monitor:
             "state": self._state,
             "delete": self._delete,
         }
-        self.connections.add(Connection(self, control))
-
-    def run(self) -> None:
-        """Serve until the container is deleted."""
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         self.loop.watch(reader, READ, lambda _events: self._children(reader))
+
+    def run(self, control: socket.socket) -> None:
+        """Serve, first of all `control`, until the container is deleted."""
+        self.connections.add(Connection(self, control))
         self.loop.run()
 
     def serve(self, connection: Connection, message: dict[str, Any]) -> bool:
@@ -188,10 +188,10 @@ class Monitor:
         stages = {"received": time.monotonic()}
         self.container_id, spec = message["container_id"], message["spec"]
         self._spec, self._exec_dir, self._state_dir = spec, message["exec_dir"], message["state_dir"]
-        prctl.set_name(f"mon:{self.container_id[:11]}")
+        proctitle.set_title(f"dockyard-monitor: {self.container_id}")
         try:
             self._listen()
-            cgroup = Cgroup(cgroups.detect(), spec["linux"]["cgroupsPath"])
+            cgroup = Cgroup(_layout, spec["linux"]["cgroupsPath"])
             self._cgroup = cgroup
             cgroup.create()
             cgroup.apply(spec["linux"].get("resources") or {})
@@ -464,19 +464,39 @@ def _write_atomically(path: str, value: dict[str, Any]) -> None:
     os.rename(temporary, path)
 
 
-def main(control: socket.socket) -> None:
-    """The life of a monitor, in a fresh child of the spawner. `control` is its first connection."""
+_layout = cgroups.CgroupLayout(0, {})
+
+
+def prepare() -> None:
+    """Find out, once in the spawner, what is the same for all monitors."""
+    global _layout
+    _layout = cgroups.detect()
+    identity.prepare()
+    proctitle.locate()
+
+
+def main(control: socket.socket, taken: Callable[[], None]) -> None:
+    """The life of a monitor, in a fresh child of the spawner.
+
+    control: the spawner's socket, on which a connection arrives when a monitor is needed; taken: is
+    called then. A daemon that hangs up before has no need of us.
+    """
     os.setsid()
     prctl.set_child_subreaper()
     prctl.set_name("dockyard-mon")
+    proctitle.set_title("dockyard-monitor: idle")
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     os.close(null)
-    gc.freeze()
-    monitor = Monitor(control)
+    monitor = Monitor()
+    data, fds, _, _ = socket.recv_fds(control, 1, 1)
+    taken()
+    if not data or not fds:
+        return
+    os.set_inheritable(fds[0], False)
     try:
-        monitor.run()
+        monitor.run(socket.socket(fileno=fds[0]))
     except BaseException:
         monitor.crashed()
         raise

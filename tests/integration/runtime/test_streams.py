@@ -19,11 +19,9 @@ def logged(path: Path) -> list[dict[str, str]]:
 
 
 async def test_a_log_record_is_dockers(lab: Lab) -> None:
+    (lab.rootfs / "text").write_bytes(b'a\n<"\\\xc3\xa4\xff\n')
     outcome = await lab.run(
-        "sh",
-        "-c",
-        r"printf 'a\n<%s\\\303\244\377\n' '"'; echo err >&2; printf end",
-        io=IOConfig(log_attrs={"k": "v"}),
+        "sh", "-c", "cat /text; echo err >&2; printf end", io=IOConfig(log_attrs={"k": "v"})
     )
     records = logged(outcome.container.state_dir / "log")
     assert {(record["stream"], record["log"]) for record in records} == {
