@@ -13,7 +13,7 @@ from typing import Any
 
 from compose.errors import FileInvalid, Path
 from compose.loader.mounts import canonical_mount
-from compose.loader.ports import canonical_ports
+from compose.loader.ports import canonical_port
 from compose.loader.units import format_duration, parse_size, scalar_text, to_bool, to_int, to_number
 
 Rule = Callable[[Any], Any]
@@ -141,10 +141,8 @@ def healthcheck(value: dict[str, Any]) -> dict[str, Any]:
         result["test"] = ["CMD-SHELL", test]
     elif test is not None and (not test or test[0] not in ("NONE", "CMD", "CMD-SHELL")):
         raise ValueError('test must start with "NONE", "CMD" or "CMD-SHELL" when it is a list')
-    for key in ("interval", "timeout", "start_period", "start_interval"):
-        if key in result:
-            result[key] = format_duration(result[key])
-    return _typed(result, {"retries": to_int, "disable": to_bool})
+    durations = dict.fromkeys(("interval", "timeout", "start_period", "start_interval"), format_duration)
+    return _typed(result, {**durations, "retries": to_int, "disable": to_bool})
 
 
 def build(value: Any) -> dict[str, Any]:
@@ -185,6 +183,17 @@ def logging(value: dict[str, Any]) -> dict[str, Any]:
 def extends(value: Any) -> dict[str, Any]:
     """A service of the same file, or the mapping."""
     return {"service": value} if isinstance(value, str) else dict(value)
+
+
+def _each(rule: Rule, values: list[Any]) -> list[Any]:
+    """A rule for every item of a list; errors name the index."""
+    result = []
+    for index, item in enumerate(values):
+        try:
+            result.append(rule(item))
+        except ValueError as exc:
+            raise FileInvalid(str(exc), path=(index,)) from exc
+    return result
 
 
 def _typed(value: dict[str, Any], table: dict[str, Rule]) -> dict[str, Any]:
@@ -256,10 +265,10 @@ SERVICE: dict[str, Rule] = {
     "healthcheck": healthcheck,
     "logging": logging,
     "networks": service_networks,
-    "ports": canonical_ports,
+    "ports": lambda value: [port for ports in _each(canonical_port, value) for port in ports],
     "stop_grace_period": format_duration,
     "ulimits": ulimits,
-    "volumes": lambda value: [canonical_mount(item) for item in value],
+    "volumes": lambda value: _each(canonical_mount, value),
 }  # fmt: skip
 
 TOP: dict[str, Rule] = dict.fromkeys(("networks", "volumes", "secrets", "configs"), networks_or_volumes)

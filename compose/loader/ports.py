@@ -76,15 +76,9 @@ def canonical_long(value: Port) -> Port:
     return port
 
 
-def canonical_ports(values: list[Any]) -> list[Port]:
-    """All ports of a service, in canonical form."""
-    ports: list[Port] = []
-    for value in values:
-        if isinstance(value, dict):
-            ports.append(canonical_long(value))
-        else:
-            ports.extend(parse_short(value))
-    return ports
+def canonical_port(value: Any) -> list[Port]:
+    """The ports that an entry of either form means."""
+    return [canonical_long(value)] if isinstance(value, dict) else parse_short(value)
 
 
 def identity(port: Port) -> tuple[str, str, int, str]:
