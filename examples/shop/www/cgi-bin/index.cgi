@@ -1,6 +1,6 @@
 #!/bin/sh
 # The front page: says who serves it, and asks the back end to count the visit.
-visits=$(wget -q -T 3 -O - "$STOCK/cgi-bin/visit") || visits="unknown: $STOCK does not answer"
+visits=$(wget -q -O - "$STOCK/cgi-bin/visit") || visits="unknown: $STOCK does not answer"
 printf 'Content-Type: text/html\r\n\r\n'
 cat <<PAGE
 <!doctype html>
