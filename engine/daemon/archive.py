@@ -67,7 +67,7 @@ def read(engine: Engine, container: Container, reference: str, path: str) -> Ite
 def _pack(found: Found) -> Iterator[bytes]:
     here = Path(f"/proc/self/fd/{found.fd}")
     mode = found.status.st_mode
-    name = "" if found.name in (".", "/") else found.name
+    name = found.name
     if stat.S_ISDIR(mode):
         yield from pack_entries(here, PackOptions(prefix=name, root_entry=True))
         return

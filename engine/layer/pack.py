@@ -29,7 +29,7 @@ class PackOptions:
     """How to pack.
 
     overlay: the tree is an overlay's upper directory: translate its whiteouts to `.wh.` entries.
-    prefix: put before every name ("" for none); the root itself gets an entry only if `root_entry`.
+    prefix: put before every name with a slash ("" for none, "/" for absolute names); the root itself gets an entry only if `root_entry`.
     only: pack just these paths (relative, normalised), plus nothing else; None for all.
     """
 
@@ -55,7 +55,7 @@ def pack_entries(root: Path, options: PackOptions, *, trailer: bool = True) -> I
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         if options.root_entry:
-            name = f"{options.prefix}/" if options.prefix else "./"
+            name = f"{options.prefix.rstrip('/')}/" if options.prefix else "./"
             yield header(name, os.fstat(fd), "5", xattrs=_xattrs(fd))
         yield from _walk(fd, "", state)
     finally:
@@ -70,7 +70,7 @@ class _State:
     links: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def name(self, path: str) -> str:
-        return f"{self.options.prefix}/{path}" if self.options.prefix else path
+        return f"{self.options.prefix.rstrip('/')}/{path}" if self.options.prefix else path
 
     def wants(self, path: str) -> bool:
         return self.options.only is None or path in self.options.only

@@ -13,7 +13,7 @@ from aiohttp import web
 from engine.daemon import archive
 from engine.daemon.engine import Engine
 from engine.daemon.rootfs import identity
-from engine.errdefs import InvalidParameter
+from engine.errdefs import DockyardError, InvalidParameter
 from engine.layer.compression import decompress
 from engine.layer.pack import stream
 from engine.server import params, respond
@@ -21,6 +21,7 @@ from engine.server.bodystream import body_file
 from engine.server.routes import Request, Route
 from engine.server.transfer import send_archive
 
+MAX_DRAIN = 4 << 20
 STAT_HEADER = "X-Docker-Container-Path-Stat"
 
 
@@ -77,8 +78,19 @@ async def put(request: Request, engine: Engine) -> web.StreamResponse:
             owner = (who.uid, who.gid)
         archive.write(engine, container, reference, path, decompress(body), keep_kind=keep_kind, owner=owner)
 
-    await asyncio.to_thread(work)
+    try:
+        await asyncio.to_thread(work)
+    except DockyardError:
+        await _drain(request)
+        raise
     return respond.empty(200)
+
+
+async def _drain(request: Request) -> None:
+    """Read what a client is still sending, within reason: one that is cut off sees only that."""
+    left = MAX_DRAIN
+    while left > 0 and (data := await request.content.read(left)):
+        left -= len(data)
 
 
 async def export(request: Request, engine: Engine) -> web.StreamResponse:
