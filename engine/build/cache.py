@@ -34,7 +34,7 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """It must run. reason: for the user, "" where there is nothing to compare with."""
+    """It must run. reason: for the user, "" where there is nothing worth telling."""
 
     reason: str
 
@@ -61,7 +61,7 @@ def _reason(created_by: str, others: list[str]) -> str:
             return "the copied files have changed"
         if not digest and _without_args(rest) == _without_args(other_rest):
             return "a build argument has another value"
-    return "this step was not done on this image before" if others else ""
+    return ""
 
 
 def _split(created_by: str) -> tuple[str, str, str]:

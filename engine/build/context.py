@@ -25,7 +25,7 @@ def receive(body: BinaryIO, directory: Path) -> None:
     Raises InvalidParameter for a damaged archive and for entries that point outside.
     """
     with decompress(body) as tar:
-        unpack(tar, directory, UnpackOptions(owner=(0, 0)))
+        unpack(tar, directory, UnpackOptions(owner=(0, 0), unfinished=True))
 
 
 def dockerfile(directory: Path, name: str) -> str:

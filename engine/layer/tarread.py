@@ -66,8 +66,10 @@ class StructureTap(io.RawIOBase):
 class TarReader:
     """Iterate over the entries; read each one's content with `read` before taking the next."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, unfinished: bool = False) -> None:
+        """unfinished: accept an archive that ends right behind a file's content, without its padding."""
         self._stream = stream
+        self._unfinished = unfinished
         self._on_raw: Callable[[bytes], None] | None = None
         self._on_data: Callable[[Entry], None] | None = None
         if isinstance(stream, StructureTap):
@@ -106,7 +108,8 @@ class TarReader:
         while self.read():
             pass
         if self._pad:
-            if len(self._take(self._pad)) != self._pad:
+            found = len(self._take(self._pad))
+            if found != self._pad and (found or not self._unfinished):
                 raise InvalidParameter("unexpected EOF in the archive: padding is missing")
             self._pad = 0
 

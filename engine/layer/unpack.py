@@ -46,11 +46,14 @@ class UnpackOptions:
     owner: uid and gid given to everything, None to keep the archive's.
     keep_kind: refuse to replace a directory by something else or the reverse (docker cp's
         noOverwriteDirNonDir).
+    unfinished: accept an archive without its end, as the docker CLI writes build contexts whose
+        Dockerfile it has put in.
     """
 
     whiteouts: Whiteouts = Whiteouts.KEEP
     owner: tuple[int, int] | None = None
     keep_kind: bool = False
+    unfinished: bool = False
 
 
 def unpack(
@@ -66,11 +69,12 @@ def unpack(
     if it were `/`. Raises InvalidParameter for an entry that points outside or a damaged
     archive, SystemFailure if the disk fails; what was unpacked until then stays.
     """
-    source = TarReader(tar)
+    options = options or UnpackOptions()
+    source = TarReader(tar, unfinished=options.unfinished)
     fd = (
         os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) if isinstance(root, Path) else os.dup(root)
     )
-    extraction = _Extraction(fd, options or UnpackOptions(), normalise(below))
+    extraction = _Extraction(fd, options, normalise(below))
     try:
         for entry in source:
             try:

@@ -25,6 +25,7 @@ class _Body(io.RawIOBase):
     def __init__(self, content: StreamReader, loop: asyncio.AbstractEventLoop) -> None:
         self._content = content
         self._loop = loop
+        self._ended = False
 
     def readable(self) -> bool:
         """It is all it can do."""
@@ -32,8 +33,11 @@ class _Body(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Wait for bytes from the client; 0 at the end of the body."""
+        if self._ended:
+            return 0
         view = memoryview(buffer).cast("B")
         future = asyncio.run_coroutine_threadsafe(self._content.read(len(view)), self._loop)
         data = future.result()
+        self._ended = not data
         view[: len(data)] = data
         return len(data)
