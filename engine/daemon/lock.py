@@ -36,7 +36,8 @@ def _open(path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as exc:
-        raise SystemFailure(f"can't open {path}: {exc.strerror}") from exc
+        hint = "; run the daemon as root" if os.geteuid() else ""
+        raise SystemFailure(f"can't open {path}: {exc.strerror}{hint}") from exc
 
 
 def _lock(fd: int, purpose: str) -> None:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
@@ -88,6 +88,8 @@ class Api:
         try:
             route, request.variables, request.api_version = self._router.find(request.method, request.path)
             log.debug("Calling %s %s", request.method, request.path)
+            if "Expect" in request.headers:
+                await _go_on(request)
             if not route.cancellable:
                 return await self._to_the_end(route, request)
             self._streams.add(request.task)
@@ -136,3 +138,11 @@ class Api:
         if self._changes:
             await asyncio.wait(tuple(self._changes), timeout=timeout)
         await self.server.shutdown(1.0)
+
+
+async def _go_on(request: ApiRequest) -> None:
+    """A client with a large body waits for leave to send it (RFC 9110, section 10.1.1)."""
+    if request.version >= HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The interim answer is no part of the answer's size.
+        request.writer.output_size = 0
