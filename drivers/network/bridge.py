@@ -43,12 +43,17 @@ class BridgeDriver:
         try:
             link = route.link(name)
             if link is None:
-                route.execute(netlink.bridge(name, mac=_bridge_mac(cidr), mtu=self._mtu(network)))
+                made = netlink.bridge(
+                    name, mac=_bridge_mac(cidr), mtu=self._mtu(network), alias=_alias(network)
+                )
+                route.execute(*made)
                 link = route.link(name)
             assert link is not None
             if link.kind != "bridge":
                 raise InvalidParameter(f"existing interface {name} is not a bridge")
-            stale = [address for address in route.addresses(link.index) if address != cidr]
+            # One that has its address may have others too; one that has not had an earlier subnet.
+            present = route.addresses(link.index)
+            stale = [] if cidr in present else present
             route.execute(
                 *(netlink.address_delete(link.index, address) for address in stale),
                 *((netlink.address_add(link.index, cidr),) if cidr else ()),
@@ -69,10 +74,12 @@ class BridgeDriver:
         )
 
     def delete_network(self, network: NetworkSpec) -> None:
-        """Remove the bridge and its rules."""
+        """Remove the rules, and the bridge if it was made here and not found."""
         name = bridge_name(network)
         self._context.firewall.remove_bridge(name)
-        self._delete_link(name)
+        link = self._context.netlink().link(name)
+        if link is not None and link.alias == _alias(network):
+            self._delete_link(name)
 
     def join(self, network: NetworkSpec, endpoint: EndpointSpec, sandbox: Path) -> None:
         """A veth pair from the bridge into the sandbox, then the ports."""
@@ -171,6 +178,11 @@ def bridge_name(network: NetworkSpec) -> str:
             f"invalid bridge name {name!r}: up to {IFNAMSIZ} characters without / or spaces"
         )
     return name
+
+
+def _alias(network: NetworkSpec) -> str:
+    """Marks a bridge as made for this network."""
+    return f"dockyard network {network.id}"
 
 
 def veth_name(endpoint: EndpointSpec) -> str:

@@ -26,7 +26,7 @@ RTM_NEWADDR, RTM_DELADDR, RTM_GETADDR = 20, 21, 22
 RTM_NEWROUTE, RTM_DELROUTE, RTM_GETROUTE = 24, 25, 26
 
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER = 1, 3, 4, 5, 10
-IFLA_LINKINFO, IFLA_NET_NS_FD = 18, 28
+IFLA_LINKINFO, IFLA_IFALIAS, IFLA_NET_NS_FD = 18, 20, 28
 IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA = 1, 2, 4, 5
 IFLA_BR_FORWARD_DELAY = 1
 VETH_INFO_PEER = 1
@@ -55,13 +55,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link as the kernel reports it; master is the index of its bridge, 0 for none."""
+    """A link as the kernel reports it; master is the index of its bridge, 0 for none; alias: any text."""
 
     index: int
     name: str
     flags: int
     master: int
     kind: str
+    alias: str = ""
 
 
 class NetlinkSocket:
@@ -219,7 +220,7 @@ def _bridge_port(name: str, options: bytes) -> Message:
     return Message(RTM_NEWLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + attrs)
 
 
-def bridge(name: str, *, mac: str, mtu: int) -> Message:
+def bridge(name: str, *, mac: str, mtu: int, alias: str = "") -> list[Message]:
     """A new bridge without forward delay, up."""
     data = _u32(IFLA_BR_FORWARD_DELAY, 0)
     info = _string(IFLA_INFO_KIND, "bridge") + _nest(IFLA_INFO_DATA, data)
@@ -229,7 +230,12 @@ def bridge(name: str, *, mac: str, mtu: int) -> Message:
         + _u32(IFLA_MTU, mtu)
         + _nest(IFLA_LINKINFO, info)
     )
-    return Message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, _IFINFO.pack(0, 0, 0, IFF_UP, IFF_UP) + attrs)
+    flags = NLM_F_CREATE | NLM_F_EXCL
+    messages = [Message(RTM_NEWLINK, flags, _IFINFO.pack(0, 0, 0, IFF_UP, IFF_UP) + attrs)]
+    if alias:  # the kernel takes it for a link that exists only
+        named = _string(IFLA_IFNAME, name) + _attr(IFLA_IFALIAS, alias.encode())
+        messages.append(Message(RTM_NEWLINK, 0, _IFINFO.pack(0, 0, 0, 0, 0) + named))
+    return messages
 
 
 def link_up(index: int) -> Message:
@@ -294,7 +300,8 @@ def _parse_link(body: bytes) -> Link:
     master = struct.unpack("=I", attrs[IFLA_MASTER])[0] if IFLA_MASTER in attrs else 0
     info = dict(_attributes(attrs.get(IFLA_LINKINFO, b""), 0))
     kind = info.get(IFLA_INFO_KIND, b"").rstrip(b"\0").decode()
-    return Link(index, attrs[IFLA_IFNAME].rstrip(b"\0").decode(), flags, master, kind)
+    alias = attrs.get(IFLA_IFALIAS, b"").rstrip(b"\0").decode(errors="replace")
+    return Link(index, attrs[IFLA_IFNAME].rstrip(b"\0").decode(), flags, master, kind, alias)
 
 
 def _attributes(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:

@@ -73,7 +73,7 @@ class Allocator:
         if network.id in self.removing:
             raise NotFound(f"network {network.name} not found")
         addresses, mac = self._address(network, settings)
-        asked = {key: value for key, value in settings.items() if value}
+        asked = {key: value for key, value in settings.items() if value is not None}
         names: tuple[str, ...] = ()
         if network.has_dns:
             short = container.id[:12]
@@ -102,11 +102,15 @@ class Allocator:
         subnet = IPv4Network(pool.subnet)
         taken = self._store.leases(network.id) | reserved(network)
         if fixed:
-            if not pool.given:
+            if not pool.given or network.predefined:
+                where = (
+                    "on user defined networks only"
+                    if network.predefined
+                    else "only when connecting to networks with user configured subnets"
+                )
                 raise InvalidParameter(
-                    "invalid config for network "
-                    f"{network.name}: invalid endpoint settings:\nuser specified IP address is supported "
-                    "only when connecting to networks with user configured subnets"
+                    f"invalid config for network {network.name}: invalid endpoint settings:\n"
+                    f"user specified IP address is supported {where}"
                 )
             address = ipam.claim_address(subnet, ipam.parse_address(fixed), taken)
         else:

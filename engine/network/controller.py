@@ -75,7 +75,7 @@ class NetworkController:
 
     def _open(self) -> None:
         self._fabric.open()
-        for network in predefined.networks(self._config, self._store, self._host_routes):
+        for network in predefined.networks(self._config, self._store, self._fabric):
             self._store.put_network(network)
         for network in self._store.networks():
             try:
@@ -134,9 +134,10 @@ class NetworkController:
         self._fabric.driver(driver)
         if driver in ("host", "null"):
             raise Forbidden(f'only one instance of "{driver}" network is allowed')
+        request.check_bridge_name(wanted, self._store.networks())
         ours = [IPv4Network(pool.subnet) for other in self._store.networks() for pool in other.pools]
         configs = (wanted.ipam.config if wanted.ipam else None) or []
-        network = request.network(wanted, request.pools(configs, ours, self._host_routes()))
+        network = request.network(wanted, request.pools(configs, ours, self._fabric.routes()))
         self._store.put_network(network)
         try:
             self._fabric.create(network)
@@ -296,6 +297,8 @@ class NetworkController:
         if endpoint is None and force:
             names = (e for e in self._store.endpoints_on(network.id) if container.name == e.container_name)
             endpoint = next(names, None)
+        if endpoint is None and force:
+            raise NotFound(f"endpoint {container.name} not found")
         if endpoint is None:
             raise Forbidden(f"container {container.id} is not connected to network {network.name}")
         if network.name == HOST:
@@ -392,9 +395,6 @@ class NetworkController:
         upstreams = self._present.name_servers(record)
         if upstreams is not None and record.path:
             await self._dns.open(record.container_id, Path(record.path), upstreams, again=again)
-
-    def _host_routes(self) -> builtins.list[IPv4Network]:
-        return [IPv4Network(route) for route in self._fabric.context.netlink().routes()]
 
     def _tell(self, action: str, network: Network, container_id: str = "") -> None:
         attributes = {"name": network.name, "type": network.driver}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from engine.driverapi import registry
@@ -45,6 +46,16 @@ class Fabric:
         self.sandboxes.close()
         self.firewall.close()
         self.context.close()
+
+    def routes(self) -> list[IPv4Network]:
+        """Destinations of the host's IPv4 routes, the default route left out."""
+        return [IPv4Network(route) for route in self.context.netlink().routes()]
+
+    def link_address(self, name: str) -> str:
+        """The first IPv4 address of a link in CIDR notation, "" if there is none."""
+        link = self.context.netlink().link(name)
+        addresses = self.context.netlink().addresses(link.index) if link else []
+        return addresses[0] if addresses else ""
 
     def driver(self, name: str) -> NetworkDriver:
         """A driver by name; NotFound with dockerd's words."""

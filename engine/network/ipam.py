@@ -67,7 +67,7 @@ def claim_address(subnet: IPv4Network, address: IPv4Address, taken: Collection[i
     """A given address, if it lies in `subnet` and is free."""
     if address not in subnet:
         raise InvalidParameter(
-            f"invalid endpoint settings:\nno configured subnet contains the IP address {address}"
+            f"invalid endpoint settings:\nno configured subnet or ip-range contain the IP address {address}"
         )
     if int(address) in taken or address in (subnet.network_address, subnet.broadcast_address):
         raise Forbidden("Address already in use")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Interface, IPv4Network, NetmaskValueError
+from typing import Protocol
 
 import msgspec
 
@@ -16,30 +16,40 @@ from engine.network.request import timestamp
 from engine.network.store import NetworkStore
 
 
-def networks(
-    config: NetworkConfig, store: NetworkStore, host_routes: Callable[[], list[IPv4Network]]
-) -> list[Network]:
+class Host(Protocol):
+    """What is asked of the machine."""
+
+    def routes(self) -> list[IPv4Network]:
+        """Destinations of its routes."""
+        ...
+
+    def link_address(self, name: str) -> str:
+        """The IPv4 address of a link in CIDR notation, "" if it has none or there is no such link."""
+        ...
+
+
+def networks(config: NetworkConfig, store: NetworkStore, host: Host) -> list[Network]:
     """The records as they shall be now; those of earlier starts keep their ids and chosen subnets."""
     found = []
     for name, driver in ((NONE, "null"), (HOST, "host")):
         known = store.find(name)
         found.append(known or Network(secrets.token_hex(32), name, driver, timestamp(), ipam_options=None))
     if config.bridge != "none":
-        found.append(_bridge(config, store, host_routes))
+        found.append(_bridge(config, store, host))
     return found
 
 
-def _bridge(
-    config: NetworkConfig, store: NetworkStore, host_routes: Callable[[], list[IPv4Network]]
-) -> Network:
+def _bridge(config: NetworkConfig, store: NetworkStore, host: Host) -> Network:
     known = store.find(BRIDGE)
     if config.bip:
         pool = _fixed(config.bip)
+    elif address := host.link_address(config.bridge):
+        pool = _fixed(address)  # the administrator's own bridge, or ours of an earlier start
     elif known is not None and known.pools:
         pool = known.pools[0]
     else:
         ours = [IPv4Network(p.subnet) for network in store.networks() for p in network.pools]
-        subnet = ipam.pick_subnet([*ours, *host_routes()])
+        subnet = ipam.pick_subnet([*ours, *host.routes()])
         pool = IpamPool(str(subnet), str(ipam.default_gateway(subnet)))
     options = {
         "com.docker.network.bridge.default_bridge": "true",

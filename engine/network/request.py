@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -12,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from engine.errdefs import Forbidden, InvalidParameter, Unsupported
+from engine.errdefs import Forbidden, InvalidParameter, Unavailable, Unsupported
 from engine.network import ipam
 from engine.network.model import BRIDGE, DEFAULT, HOST, NONE, IpamPool, Network
 
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+BRIDGE_NAME = "com.docker.network.bridge.name"
 
 
 class IpamConfig(msgspec.Struct, rename={"auxiliary": "AuxiliaryAddresses", "range": "IPRange"}):
@@ -66,17 +65,30 @@ def check(request: CreateNetwork) -> None:
     name = request.name
     if name in (BRIDGE, HOST, NONE, DEFAULT):
         raise Forbidden(f"operation is not permitted on predefined {name} network ")
-    if not _NAME.fullmatch(name):
-        raise InvalidParameter(
-            f"invalid network name {name!r}: only letters, digits, '_', '.' and '-' are allowed, "
-            "the first one a letter or digit"
-        )
+    if not name.strip():
+        raise InvalidParameter("invalid name: name is empty")
     if request.scope == "swarm" or request.ingress:
-        raise Unsupported("cannot create a swarm-scoped network: this node is not a swarm manager")
+        raise Forbidden("cannot create a swarm scoped network when swarm is not active")
+    if request.driver == "overlay":
+        raise Unavailable(
+            'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
+            "to connect this node to swarm and try again."
+        )
     if request.config_only or (request.config_from or {}).get("Network"):
         raise Unsupported("config-only networks are not supported")
     if request.enable_ipv6:
         raise Unsupported("IPv6 networks are not supported by this engine: leave EnableIPv6 out")
+
+
+def check_bridge_name(request: CreateNetwork, networks: Iterable[Network]) -> None:
+    """Forbidden if another network's bridge has the name asked for."""
+    wanted = (request.options or {}).get(BRIDGE_NAME)
+    for other in networks:
+        if wanted and other.options.get(BRIDGE_NAME) == wanted:
+            raise Forbidden(
+                f"cannot create network {request.name} ({wanted}): conflicts with network {other.id} "
+                f"({wanted}): networks have same bridge name"
+            )
 
 
 def pools(

@@ -55,7 +55,7 @@ class Lab:
     def _wire_outside(self) -> None:
         with netlink.NetlinkSocket() as here:
             # A bridge with one port stands for the link between the two hosts.
-            here.execute(netlink.bridge("uplink", mac="02:00:00:00:00:01", mtu=1500))
+            here.execute(*netlink.bridge("uplink", mac="02:00:00:00:00:01", mtu=1500))
             link = here.link("uplink")
             assert link is not None
             here.execute(netlink.address_add(link.index, f"{HERE}/24"))

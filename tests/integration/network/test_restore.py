@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
+import pytest
+
+from engine.errdefs import Forbidden, InvalidParameter
 from engine.linux import netlink, netns
 from tests.integration.network.isolation import on_own_host
 from tests.integration.network.lab import HERE, OUTSIDE, Lab, address, ask, server
@@ -131,3 +134,38 @@ async def test_pools_avoid_the_hosts_routes(host: Lab) -> None:
     subprocess.run(["ip", "route", "add", "172.18.4.0/24", "dev", "uplink"], check=True)
     await host.networks.create({"Name": "app"})
     assert (await host.networks.inspect("app"))["IPAM"]["Config"][0]["Subnet"] == "172.19.0.0/16"
+
+
+@on_own_host
+async def test_the_administrators_bridge_is_used_as_it_is(host: Lab) -> None:
+    for command in (
+        "ip link add br0 type bridge",
+        "ip address add 10.88.0.1/24 dev br0",
+        "ip address add 10.89.0.1/24 dev br0",
+    ):
+        subprocess.run(command.split(), check=True)
+    await host.restart([], bridge="br0")
+    _, one = await host.attach()
+    assert address(one) == "10.88.0.2"
+    with netlink.NetlinkSocket() as sock:
+        link = sock.link("br0")
+        assert link is not None
+        assert sock.addresses(link.index) == ["10.88.0.1/24", "10.89.0.1/24"]
+
+
+@on_own_host
+async def test_links_that_were_there_are_never_deleted(host: Lab) -> None:
+    subprocess.run(["ip", "link", "add", "br0", "type", "bridge"], check=True)
+    subprocess.run(["ip", "link", "add", "lan0", "type", "veth", "peer", "name", "lan1"], check=True)
+    option = "com.docker.network.bridge.name"
+    with pytest.raises(InvalidParameter, match="existing interface lan0 is not a bridge"):
+        await host.networks.create({"Name": "bad", "Options": {option: "lan0"}})
+    await host.networks.create({"Name": "given", "Options": {option: "br0"}})
+    with pytest.raises(Forbidden, match="networks have same bridge name"):
+        await host.networks.create({"Name": "second", "Options": {option: "br0"}})
+    await host.networks.remove("given")
+    await host.networks.create({"Name": "made", "Options": {option: "br1"}})
+    assert {"lan0", "br0", "br1"} <= links()
+    await host.networks.remove("made")
+    assert {"lan0", "br0"} <= links()
+    assert "br1" not in links()
