@@ -29,7 +29,8 @@ class PackOptions:
     """How to pack.
 
     overlay: the tree is an overlay's upper directory: translate its whiteouts to `.wh.` entries.
-    prefix: put before every name with a slash ("" for none, "/" for absolute names); the root itself gets an entry only if `root_entry`.
+    prefix: put before every name with a slash ("" for none, "/" for absolute names); the root
+        itself gets an entry only if `root_entry`.
     only: pack just these paths (relative, normalised), plus nothing else; None for all.
     """
 
