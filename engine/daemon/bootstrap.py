@@ -11,7 +11,7 @@ import logging
 import uuid
 
 from engine.container.store import ContainerStore
-from engine.daemon import restore
+from engine.daemon import build, restore
 from engine.daemon.config import DaemonConfig
 from engine.daemon.engine import Engine
 from engine.db import Database
@@ -65,6 +65,7 @@ async def open_engine(config: DaemonConfig) -> Engine:
         await execution.open()
         await asyncio.to_thread(volumes.restore, {container.id for container in containers.list()})
         await restore.restore(engine)
+        await build.recover(engine)
     except BaseException:
         await close_engine(engine)
         raise
