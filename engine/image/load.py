@@ -101,8 +101,8 @@ def _docker(store: ImageStore, tree: _Tree, item: dict[str, Any], progress: Prog
     config, paths, tags = item.get("Config"), item.get("Layers") or [], item.get("RepoTags") or []
     if not isinstance(config, str) or not _strings(paths) or not _strings(tags):
         raise InvalidParameter("invalid archive: an element of manifest.json is malformed")
-    image = _image(store, tree, tree.read(config), paths, progress)
     refs = [grammar.parse(tag) for tag in tags]
+    image = _image(store, tree, tree.read(config), paths, progress)
     _announce(store, image, refs, progress)
     return image
 
