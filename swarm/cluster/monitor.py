@@ -22,7 +22,7 @@ from engine.errdefs import DockyardError, NotFound, Unavailable
 from swarm.cluster.config import ClusterConfig
 from swarm.cluster.convert import engine_facts
 from swarm.cluster.events import node_event, with_node
-from swarm.cluster.node import ClusterNode, ContainerRecord, NodeState
+from swarm.cluster.node import ClusterNode, NodeState
 from swarm.cluster.sync import NodeSync
 from swarm.cluster.view import View
 
@@ -93,8 +93,7 @@ class Monitor:
         try:
             await events.raise_for_status()
             await self.sync.everything(inspect_all=True)
-            for record in self.view.take_abandoned(node):
-                await self._remove_leftover(record)
+            await self._remove_leftovers()
         except BaseException:
             events.close()
             raise
@@ -107,13 +106,15 @@ class Monitor:
             self.view.events.publish(node_event(action, node))
         return events
 
-    async def _remove_leftover(self, record: ContainerRecord) -> None:
-        log.info("removing %s from %s: it was created elsewhere meanwhile", record.name, self.node.name)
-        try:
-            await self.node.client.json("DELETE", f"/containers/{record.id}?force=1&v=1")
-        except NotFound:
-            pass
-        self.sync.drop(record.id)
+    async def _remove_leftovers(self) -> None:
+        """What the node made after its creates were given up."""
+        for record in self.view.take_abandoned(self.node):
+            log.info("removing %s from %s: its create was given up", record.name, self.node.name)
+            try:
+                await self.node.client.json("DELETE", f"/containers/{record.id}?force=1&v=1")
+            except NotFound:
+                pass
+            self.sync.drop(record.id)
 
     async def _serve(self, events: Response) -> None:
         """Until the first of the jobs fails."""
@@ -207,6 +208,7 @@ class Monitor:
             try:
                 if ids:
                     await self.sync.containers(ids)
+                    await self._remove_leftovers()
                 for kind in sorted(kinds):
                     await fetch[kind]()
             except DockyardError as exc:

@@ -98,13 +98,20 @@ class View:
         self._abandoned.setdefault(addr, set()).add(swarm_id)
 
     def take_abandoned(self, node: ClusterNode) -> list[ContainerRecord]:
-        """Containers on the node, never started, whose create was given up; each is named once."""
-        given_up = self._abandoned.pop(node.addr, set())
-        return [
+        """Containers on the node, never started, whose create was given up; each is named once.
+
+        A create may still arrive after the node is back: its packets were waiting somewhere.
+        """
+        given_up = self._abandoned.get(node.addr)
+        if not given_up:
+            return []
+        found = [
             r
             for r in node.containers.values()
             if r.swarm_id in given_up and r.state.get("Status") == "created"
         ]
+        given_up.difference_update(r.swarm_id for r in found)
+        return found
 
     # Reservations
 
