@@ -10,7 +10,7 @@ from engine.daemon import commit, images
 from engine.daemon.engine import Engine
 from engine.errdefs import InvalidParameter, Unsupported
 from engine.image import inspect
-from engine.server import params, respond
+from engine.server import params, registries, respond
 from engine.server.bodystream import body_file
 from engine.server.routes import Request, Route
 from engine.server.transfer import relay, send_archive
@@ -34,7 +34,7 @@ async def list_images(request: Request, engine: Engine) -> web.StreamResponse:
 async def create(request: Request, engine: Engine) -> web.StreamResponse:
     """POST /images/create: a pull with `fromImage`, an import with `fromSrc`."""
     if params.text(request, "fromImage"):
-        raise Unsupported("pulling is not possible yet")
+        return await registries.pull(request, engine)
     source = params.text(request, "fromSrc")
     if not source:
         raise InvalidParameter("give fromImage (a pull) or fromSrc (an import)")
