@@ -164,7 +164,7 @@ def server(path: Path | None, port: int, *, kind: int = socket.SOCK_STREAM, host
 
 
 async def ask(
-    path: Path | None, host: str, port: int, *, kind: int = socket.SOCK_STREAM, timeout: float = 1.0
+    path: Path | None, host: str, port: int, *, kind: int = socket.SOCK_STREAM, timeout: float = 4.0
 ) -> str | None:
     """Connect from a sandbox and read the answer; None if nobody answers."""
 
@@ -178,10 +178,20 @@ async def ask(
     try:
         async with asyncio.timeout(timeout):
             await loop.sock_connect(sock, (host, port))
-            if kind == socket.SOCK_DGRAM:
+            if kind == socket.SOCK_STREAM:
+                return (await loop.sock_recv(sock, 100)).decode()
+            while True:  # a datagram may get lost while links come up
                 await loop.sock_sendall(sock, b"?")
-            return (await loop.sock_recv(sock, 100)).decode()
+                try:
+                    return (await asyncio.wait_for(loop.sock_recv(sock, 100), 0.3)).decode()
+                except TimeoutError:
+                    continue
     except (OSError, TimeoutError):
         return None
     finally:
         sock.close()
+
+
+async def silent(path: Path | None, host: str, port: int) -> bool:
+    """Whether nobody answers there."""
+    return await ask(path, host, port, timeout=0.7) is None

@@ -13,7 +13,7 @@ from engine.api.filters import Filters
 from engine.errdefs import Conflict, Forbidden, InvalidParameter, NotFound, Unsupported
 from engine.linux import netlink
 from tests.integration.network.isolation import on_own_host
-from tests.integration.network.lab import HERE, OUTSIDE, Lab, address, ask, inside, server
+from tests.integration.network.lab import HERE, OUTSIDE, Lab, address, ask, inside, server, silent
 
 
 async def resolve(path: Path | None, name: str, *, kind: str = "A", tcp: bool = False) -> list[str]:
@@ -48,7 +48,7 @@ async def test_networks_are_apart_but_share_published_ports(host: Lab) -> None:
     _, back = await host.attach(mode="back", port_bindings={"80/tcp": [{"HostPort": "8080"}]})
     assert (address(front, "front"), address(back, "back")) == ("172.18.0.2", "172.19.0.2")
     with server(back.path, 80):
-        assert await ask(front.path, address(back, "back"), 80) is None
+        assert await silent(front.path, address(back, "back"), 80)
         assert await ask(front.path, HERE, 8080) is not None
         assert await ask(host.outside, HERE, 8080) == OUTSIDE
 
@@ -60,7 +60,7 @@ async def test_an_internal_network_reaches_nobody_else(host: Lab) -> None:
     _, two = await host.attach(mode="inner")
     assert one.networks["inner"]["Gateway"] == ""
     with server(host.outside, 80), server(two.path, 80):
-        assert await ask(one.path, OUTSIDE, 80) is None
+        assert await silent(one.path, OUTSIDE, 80)
         assert await ask(one.path, address(two, "inner"), 80) == address(one, "inner")
 
 
