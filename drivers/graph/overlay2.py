@@ -72,6 +72,7 @@ class Overlay2Driver:
         self._root = str(root)
         self._lock = threading.Lock()
         self._mounts: dict[str, int] = {}
+        self._found: set[str] = set()  # mounted by an earlier daemon; the first to ask takes them over
         os.makedirs(f"{self._root}/l", mode=0o710, exist_ok=True)
         self._links_fd = os.open(f"{self._root}/l", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._probe()
@@ -173,7 +174,9 @@ class Overlay2Driver:
                     raise NotFound(f"no such layer tree: {cache_id}")
                 self._mounts[cache_id] = count + 1
                 return Path(f"{base}/diff")
-            if count == 0:
+            if count == 0 and cache_id in self._found:
+                self._found.discard(cache_id)
+            elif count == 0:
                 self._mount_stack(lower.split(":"), cache_id, f"{base}/merged", 0)
             self._mounts[cache_id] = count + 1
             return Path(f"{base}/merged")
@@ -197,14 +200,16 @@ class Overlay2Driver:
                 self._mounts[cache_id] = count - 1
                 return
             self._mounts.pop(cache_id, None)
-            if count:
+            if count or cache_id in self._found:
+                self._found.discard(cache_id)
                 _umount(f"{self._root}/{cache_id}/merged")
 
     def remove(self, cache_id: str) -> None:
         """Unmount, take out of the way in one step, delete."""
         base = f"{self._root}/{cache_id}"
         with self._lock:
-            if self._mounts.pop(cache_id, 0):
+            if self._mounts.pop(cache_id, 0) or cache_id in self._found:
+                self._found.discard(cache_id)
                 _umount(f"{base}/merged")
         try:
             link = _read(f"{base}/link")
@@ -329,14 +334,15 @@ class Overlay2Driver:
         self.remove(source)
 
     def recover(self) -> None:
-        """Count mounts of an earlier daemon once each, drop what was half made or half removed."""
+        """Find the mounts of an earlier daemon, drop what was half made or half removed."""
         prefix = self._root + "/"
         for target in _mount_points():
             if target.startswith((prefix + "new-", prefix + "removing-")):
                 _umount(target)
             elif target.startswith(prefix) and target.endswith("/merged"):
                 cache_id = target[len(prefix) : -len("/merged")]
-                self._mounts.setdefault(cache_id, 1)
+                if not self._mounts.get(cache_id):
+                    self._found.add(cache_id)
         for name in os.listdir(self._root):
             if name.startswith(("new-", "removing-")):
                 shutil.rmtree(prefix + name, ignore_errors=True)

@@ -99,7 +99,11 @@ class GraphDriver(Protocol):
         ...
 
     def recover(self) -> None:
-        """Called once when the daemon starts: drop half-made trees, learn which mounts are there."""
+        """Called once when the daemon starts: drop half-made trees, learn which mounts are there.
+
+        A mount that an earlier daemon left is nobody's yet: the first `mount` of it takes it over, and an
+        `unmount` without one takes it away.
+        """
         ...
 
 

@@ -291,9 +291,22 @@ def test_a_restarted_driver_drops_half_made_trees_and_knows_mounts(graph: GraphD
     again.recover()
     assert sorted(p.name for p in trees.iterdir() if p.name != "l") == ["base", "rw"]
     assert (again.mount("rw") / "f").read_text() == "x"
-    again.unmount("rw")
+    assert len(mounts_below(root)) == (graph.name == "overlay2")
     again.unmount("rw")
     assert mounts_below(root) == []
+
+
+def test_a_mount_left_by_an_earlier_daemon_can_be_undone_without_taking_it_over(
+    graph: GraphDriver, root: Path
+) -> None:
+    layer(graph, "base", None, *BASE)
+    graph.create("rw", "base")
+    graph.mount("rw")
+    again = type(graph)(root, {})  # type: ignore[call-arg]
+    again.recover()
+    again.unmount("rw")
+    assert mounts_below(root) == []
+    again.unmount("rw")
 
 
 def test_unknown_and_taken_names(graph: GraphDriver) -> None:

@@ -44,7 +44,8 @@ def test_challenges() -> None:
     found = parse_challenge(text)
     assert found is not None and found.scheme == "bearer"
     assert found.parameters == {
-        "realm": "https://a.x/token?a=b,c", "service": "x", "scope": "repository:a/b:pull,push", "error": "no",
+        "realm": "https://a.x/token?a=b,c", "service": "x",
+        "scope": "repository:a/b:pull,push", "error": "no",
     }  # fmt: skip
     basic = parse_challenge(r'BASIC realm="say \"x\""')
     assert basic is not None and basic.scheme == "basic" and basic.parameters == {"realm": 'say "x"'}
