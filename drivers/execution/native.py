@@ -18,7 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.driverapi.execution import Attachment, ExitStatus, IOConfig, TaskState
-from engine.errdefs import Conflict, InvalidParameter, NotFound, StartFailure, SystemFailure
+from engine.errdefs import (
+    Conflict,
+    InvalidParameter,
+    NotFound,
+    StartFailure,
+    SystemFailure,
+    Unsupported,
+)
 from engine.linux import cgroup as cgroups
 from engine.linux import cgroup_stats
 from engine.linux.cgroup import Cgroup, CgroupLayout
@@ -122,7 +129,9 @@ class NativeDriver:
                 # The spawner died with our socket still unread; or the monitor did, which is worse.
                 if attempt == 2 or container.exec_dir.exists():
                     await asyncio.to_thread(self._sweep, container)
-                    raise SystemFailure("the container's monitor ended while it created the container") from exc
+                    raise SystemFailure(
+                        "the container's monitor ended while it created the container"
+                    ) from exc
         raise AssertionError("not reached")
 
     async def start(self, container_id: str) -> None:
@@ -217,7 +226,9 @@ class NativeDriver:
             except Disconnected:
                 container.monitor = None
             except RequestFailed as exc:
-                raise SystemFailure(f"cannot delete container {container_id}: {describe(exc.error)[0]}") from exc
+                raise SystemFailure(
+                    f"cannot delete container {container_id}: {describe(exc.error)[0]}"
+                ) from exc
         if container.monitor is None:
             await asyncio.to_thread(self._sweep, container)
         else:
@@ -262,7 +273,14 @@ class NativeDriver:
         except OSError as exc:
             raise Conflict(f"cannot attach to container {container_id}: its monitor is gone") from exc
         reader, writer = await asyncio.open_unix_connection(sock=sock, limit=1 << 18)
-        request = {"id": 1, "op": "attach", "exec_id": exec_id, "stdin": stdin, "stdout": stdout, "stderr": stderr}
+        request = {
+            "id": 1,
+            "op": "attach",
+            "exec_id": exec_id,
+            "stdin": stdin,
+            "stdout": stdout,
+            "stderr": stderr,
+        }
         try:
             writer.write(encode(request))
             reply = await _read_reply(reader)
@@ -291,7 +309,9 @@ class NativeDriver:
     async def pids(self, container_id: str) -> list[int]:
         """See the contract."""
         found: list[int] = []
-        await self._cgroup_call(container_id, lambda group: found.extend(group.pids()), "list the processes of")
+        await self._cgroup_call(
+            container_id, lambda group: found.extend(group.pids()), "list the processes of"
+        )
         return found
 
     async def stats(self, container_id: str) -> dict[str, Any]:
@@ -309,7 +329,9 @@ class NativeDriver:
         try:
             await asyncio.to_thread(call, group)
         except OSError as exc:
-            raise SystemFailure(f"cannot {verb} container {container_id}: {exc.filename}: {exc.strerror}") from exc
+            raise SystemFailure(
+                f"cannot {verb} container {container_id}: {exc.filename}: {exc.strerror}"
+            ) from exc
 
     # -- inside
 
@@ -360,7 +382,12 @@ class NativeDriver:
         if program is None:
             from engine.linux import seccomp  # libseccomp is loaded when a profile needs it
 
-            program = base64.b64encode(await asyncio.to_thread(seccomp.compile, profile)).decode()
+            try:
+                program = base64.b64encode(await asyncio.to_thread(seccomp.compile, profile)).decode()
+            except seccomp.Unavailable as exc:
+                raise Unsupported(str(exc)) from exc
+            except seccomp.BadProfile as exc:
+                raise InvalidParameter(str(exc)) from exc
             self._seccomp[key] = program
         return bare, program
 
