@@ -23,13 +23,15 @@ class Surroundings:
 
     image_id: for the label by which a changed image is noticed. containers: service → ids of its
     containers, those that this service depends on. inherited: target → anonymous volume of the
-    container being replaced. local: the engine sees our files.
+    container being replaced. local: the engine sees our files. node: of a cluster, where the container
+    has to be; a scheduler reads that from its environment, and takes it out.
     """
 
     image_id: str = ""
     containers: Mapping[str, list[str]] = field(default_factory=dict)
     inherited: Mapping[str, str] = field(default_factory=dict)
     local: bool = True
+    node: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ def create_request(
     }
     if anonymous:
         body["Volumes"] = anonymous
+    if around.node:
+        body["Env"] = [*body["Env"], f"constraint:node=={around.node}"]
     return CreateRequest(*_join_networks(project, service, own, body, around))
 
 

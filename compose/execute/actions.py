@@ -190,12 +190,15 @@ class ProjectActions(ContainerActions):
         """What the configuration of a new container needs to know."""
         ids = self.observed.images.get(familiar(self.project.image_of(service)), frozenset())
         inherited: dict[str, str] = {}
+        node = ""
         replaced = details.get("replaces")
-        if replaced and not details.get("renew"):
+        if replaced:
             old = next(c for c in self.observed.containers if c.id == replaced)
-            inherited = anonymous_volumes(list(old.details.get("Mounts") or ()))
+            node = old.node if old.volumes else ""  # its data is there
+            if not details.get("renew"):
+                inherited = anonymous_volumes(list(old.details.get("Mounts") or ()))
         containers = {name: list(found.values()) for name, found in self.current.items()}
-        return Surroundings(min(ids, default=""), containers, inherited, self.local)
+        return Surroundings(min(ids, default=""), containers, inherited, self.local, node)
 
     async def create(self, operation: Operation) -> str | None:
         """Create a container, connect it, copy its secrets in; undone if any of that fails."""

@@ -82,7 +82,9 @@ class Foreground:
         self.resume: dict[str, str] = {}
         self.code = 0
         self.up = False
+        self.stopping = False
         self.ended = asyncio.Event()
+        self.idle = asyncio.Event()
         self.signalled = asyncio.Event()
         self.signal = 0
 
@@ -142,6 +144,7 @@ class Foreground:
             self.ended.set()
 
     def _follow(self, container: Container) -> None:
+        self.idle.clear()
         self.running[container.id] = container
         self.restarting.pop(container.id, None)
         if container.id not in self.followers and container.service in self.shown:
@@ -195,6 +198,8 @@ class Foreground:
         code = int(state.get("ExitCode", 0))
         self.resume[container.id] = str(state.get("FinishedAt", ""))
         print(f"{short_name(container, self.project)} exited with code {code}", flush=True)
+        if self.stopping:
+            state = {}  # whatever it was about to do, it is being stopped
         if state.get("Restarting"):
             self.restarting[container.id] = container
             return
@@ -207,11 +212,16 @@ class Foreground:
             self.code = self.code or code
         if self.options.abort or failed:
             self.ended.set()
+        if not self.running:
+            self.idle.set()
         self._check_ended()
 
     async def _stop(self) -> None:
         """Stop what still runs; a second signal kills it."""
         interrupted = bool(self.signal)
+        self.stopping = True
+        if not self.running:
+            self.idle.set()
         self.signalled.clear()
         if interrupted:
             self.reporter.line("Gracefully Stopping... press Ctrl+C again to force")
@@ -235,5 +245,6 @@ class Foreground:
             for container in containers:
                 kill.add(Kind.KILL, container.name, key=container.id, container=container.id)
             await execute(kill, actions, self.reporter)
-        if self.followers:
-            await asyncio.wait(self.followers.values(), timeout=LAST_WORDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS):
+                await self.idle.wait()
