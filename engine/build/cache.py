@@ -95,3 +95,26 @@ def candidates(images: Iterable[Image], depth: int) -> list[Candidate]:
         if len(history) == depth + 1:
             found.append(Candidate(image.id, history[-1].get("created_by") or "", image.created))
     return found
+
+
+def continued(
+    source: Mapping[str, Any], current: Mapping[str, Any] | None, created_by: str
+) -> tuple[list[Any], list[str]] | None:
+    """How an image of --cache-from went on from `current`, if it did so with the step `created_by`.
+
+    Such an image was pulled, so its steps are no images here; its history and layers tell the same.
+    Returns the history and the diff ids after the step.
+    """
+    history: list[Mapping[str, Any]] = source.get("history") or []
+    before: list[Mapping[str, Any]] = (current or {}).get("history") or []
+    layers = list((source.get("rootfs") or {}).get("diff_ids") or [])
+    depth = len(before)
+    if len(history) <= depth or history[depth].get("created_by") != created_by:
+        return None
+    if [e.get("created_by") for e in history[:depth]] != [e.get("created_by") for e in before]:
+        return None
+    below = list(((current or {}).get("rootfs") or {}).get("diff_ids") or [])
+    if layers[: len(below)] != below:
+        return None
+    count = len(below) + (0 if history[depth].get("empty_layer") else 1)
+    return [*before, history[depth]], layers[:count]

@@ -18,17 +18,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from engine.build import cache, copystep, runstep
 from engine.build.cache import Hit
 from engine.build.copytree import make_directories, opened
-from engine.build.imageconfig import EMPTY_DIFF_ID, image_config
+from engine.build.imageconfig import EMPTY_DIFF_ID, image_config, resumed_config
 from engine.build.instructions import Instruction, interpret_line
 from engine.build.metadata import METADATA, PREDEFINED, State, created_by, prepare, workdir
 from engine.build.options import BuildOptions, RunFailed, RunRequest, Services
 from engine.build.output import Output
 from engine.build.planner import SCRATCH, Plan, Stage
 from engine.build.threads import undoable
+from engine.build.views import Views
 from engine.container.timestamps import now, rfc3339nano
 from engine.errdefs import InvalidParameter, NotFound, Unsupported
 from engine.image.store import Image
@@ -60,7 +62,7 @@ class Executor:
         self._context = context
         self._escape = escape
         self._results: dict[int, Image | None] = {}
-        self._mounts: dict[str, Path] = {}
+        self._views = Views(services.layers, services.scratch())
         self._used_args: set[str] = set()
         self._number = 0
         self._total = 0
@@ -71,12 +73,7 @@ class Executor:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for chain_id in self._mounts:
-            await asyncio.to_thread(self._let_go, chain_id)
-
-    def _let_go(self, chain_id: str) -> None:
-        self._services.layers.unmount(chain_id)
-        self._services.layers.release(chain_id)
+        await asyncio.to_thread(self._views.close)
 
     async def build(self, plan: Plan) -> Image:
         """Do all stages; the last one's image. Raises what the step raised, after telling where it was."""
@@ -178,9 +175,27 @@ class Executor:
             await self._out.cached()
             await self._stands(work, images.get(found.image_id))
             return True
+        if enabled and await self._hit_elsewhere(work, line):
+            return True
         if work.cached and enabled and work.image is not None:
             await self._out.missed(found.reason)
         work.cached = False
+        return False
+
+    async def _hit_elsewhere(self, work: _Work, line: str) -> bool:
+        """Look the step up in the images of --cache-from; they may be missing."""
+        current = work.image.config if work.image else None
+        for reference in self._options.cache_from:
+            try:
+                source = self._services.images.resolve(reference)
+            except (NotFound, InvalidParameter):
+                continue
+            found = cache.continued(source.config, current, line)
+            if found is not None:
+                config = resumed_config(source.config, work.state, *found)
+                await self._out.cached()
+                await self._create(work, config)
+                return True
         return False
 
     async def _commit(self, work: _Work, line: str, layer: Layer | None) -> None:
@@ -190,12 +205,15 @@ class Executor:
         parent = work.image.config if work.image else None
         config = image_config(parent, work.state, line, rfc3339nano(now()), added)
         try:
-            image = await asyncio.to_thread(
-                services.images.create, copy.deepcopy(config), parent=work.image.id if work.image else ""
-            )
+            await self._create(work, config)
         finally:
             if layer is not None:
                 await asyncio.to_thread(services.layers.release, layer.chain_id)
+
+    async def _create(self, work: _Work, config: dict[str, Any]) -> None:
+        """The image of `config`, on top of what stands, stands now."""
+        parent = work.image.id if work.image else ""
+        image = await asyncio.to_thread(self._services.images.create, copy.deepcopy(config), parent=parent)
         await self._stands(work, image)
 
     async def _stands(self, work: _Work, image: Image) -> None:
@@ -234,23 +252,7 @@ class Executor:
                 image = await self._services.base(reference, "", pull=False, progress=self._out.progress)
             except NotFound as exc:
                 raise NotFound(f"invalid from flag value {reference}: {exc}") from exc
-        return await asyncio.to_thread(self._look_into, image.chain_id if image else None)
-
-    def _look_into(self, chain_id: str | None) -> Path:
-        """Mount an image's files for reading; once a build."""
-        if chain_id is None:
-            empty = self._services.scratch() / "empty"
-            empty.mkdir(exist_ok=True)
-            return empty
-        if chain_id not in self._mounts:
-            layers = self._services.layers
-            layers.hold(chain_id)
-            try:
-                self._mounts[chain_id] = layers.mount(chain_id)
-            except BaseException:
-                layers.release(chain_id)
-                raise
-        return self._mounts[chain_id]
+        return await asyncio.to_thread(self._views.root, image.chain_id if image else None)
 
     async def _written(self, work: _Work, write: Callable[[Path], None]) -> Layer:
         """A layer of what `write` does in a root on top of what stands; it is held for the caller."""

@@ -59,3 +59,20 @@ def image_config(
     if state.author or base.get("author"):
         result["author"] = state.author or base["author"]
     return result
+
+
+def resumed_config(
+    source: Mapping[str, Any], state: State, history: list[Any], diff_ids: list[str]
+) -> dict[str, Any]:
+    """The image after a step that another image, `source`, went through already."""
+    result: dict[str, Any] = {
+        "architecture": source.get("architecture") or architecture(),
+        "os": source.get("os") or "linux",
+        "created": history[-1].get("created") or source.get("created") or "",
+        "config": state.config,
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+        "history": history,
+    }
+    if state.author:
+        result["author"] = state.author
+    return result

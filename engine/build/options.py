@@ -17,7 +17,8 @@ from engine.layer.store import Layer, LayerStore
 class BuildOptions:
     """The query of ``POST /build``.
 
-    host_config: limits and network of RUN's containers, under the API's HostConfig names.
+    host_config: limits of RUN's containers, under the API's HostConfig names.
+    registry_auth: registry → AuthConfig, for base images that must be pulled.
     build_args: None for a name whose value the client does not have.
     """
 
@@ -33,6 +34,7 @@ class BuildOptions:
     quiet: bool = False
     network_mode: str = "default"
     host_config: Mapping[str, Any] = field(default_factory=dict)
+    registry_auth: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

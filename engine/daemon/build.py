@@ -12,49 +12,21 @@ from typing import Any, BinaryIO
 from engine.build import context, parser, planner
 from engine.build.executor import Executor
 from engine.build.imageconfig import predefined_args
-from engine.build.options import BuildOptions, RunRequest
+from engine.build.options import BuildOptions
 from engine.build.output import Output, Send
 from engine.build.threads import undoable
 from engine.daemon import images
-from engine.daemon.build_run import RunContainer
+from engine.daemon.build_services import EngineServices
 from engine.daemon.engine import Engine
-from engine.errdefs import DockyardError, NotFound
+from engine.errdefs import DockyardError
 from engine.image import reference as grammar
 from engine.image import remove
-from engine.image.store import Image, ImageStore
-from engine.layer.store import LayerStore
+from engine.image.store import Image
 
 log = logging.getLogger(__name__)
 
 _PREFIX, _RUN = "build-", "run-"
 _ROOM = "builds"
-
-
-class EngineServices:
-    """engine.build.options.Services on this engine."""
-
-    def __init__(self, engine: Engine, directory: Path) -> None:
-        self._engine = engine
-        self._directory = directory
-        self.layers: LayerStore = engine.layers
-        self.images: ImageStore = engine.images
-
-    async def base(self, reference: str, platform: str, *, pull: bool, progress: Send) -> Image:
-        """See Services."""
-        if not pull:
-            try:
-                return self.images.resolve(reference)
-            except NotFound:
-                pass
-        raise NotFound(f"No such image: {reference}")
-
-    def run(self, request: RunRequest) -> RunContainer:
-        """See Services."""
-        return RunContainer(self._engine, request, self._directory)
-
-    def scratch(self) -> Path:
-        """See Services."""
-        return self._directory
 
 
 async def build(engine: Engine, options: BuildOptions, body: BinaryIO, send: Send, build_id: str = "") -> str:
@@ -102,7 +74,7 @@ async def _execute(engine: Engine, options: BuildOptions, text: str, directory: 
     )
     for warning in dockerfile.warnings:
         await out.note(warning)
-    services = EngineServices(engine, directory)
+    services = EngineServices(engine, directory, options.registry_auth)
     async with Executor(services, options, out, directory / "context", dockerfile.escape) as executor:
         image = await executor.build(plan)
     await out.built(image.id)

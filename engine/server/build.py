@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 from typing import Any
 
 from aiohttp import web
@@ -57,7 +59,19 @@ def _options(request: Request) -> BuildOptions:
         quiet=params.boolean(request, "q"),
         network_mode=params.text(request, "networkmode") or "default",
         host_config=_host_config(request),
+        registry_auth=_registry_auth(request),
     )
+
+
+def _registry_auth(request: Request) -> dict[str, Any]:
+    """The X-Registry-Config header: base64 of a JSON object, registry → AuthConfig."""
+    value = request.headers.get("X-Registry-Config", "")
+    try:
+        # Clients differ in the alphabet and in the padding.
+        raw = base64.b64decode(value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4))
+        return params.decode(raw, dict[str, Any]) if raw else {}
+    except (binascii.Error, InvalidParameter) as exc:
+        raise InvalidParameter("invalid X-Registry-Config header: not base64-encoded JSON") from exc
 
 
 def _json(request: Request, name: str, kind: type[Any]) -> Any:
