@@ -1,0 +1,1 @@
+"""Measurements beside the original; nothing here passes or fails. `make bench`."""
