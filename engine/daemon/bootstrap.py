@@ -36,6 +36,7 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS engine (key TEXT PRIMARY KEY, value TEXT N
 
 async def open_engine(config: DaemonConfig) -> Engine:
     """Make every service and find again what an earlier daemon left running."""
+    registry.load("log", config.log_driver)().validate(config.log_opts)
     _directories(config)
     db = Database(config.data_root / "engine.db")
     db.script(_SCHEMA)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,24 @@ def _check(config: DaemonConfig) -> None:
             raise InvalidParameter(f"Invalid bind address format: {host}: use unix://PATH or tcp://HOST:PORT")
     if config.mtu < 0:
         raise InvalidParameter(f"invalid default MTU: {config.mtu}")
+    addresses = [("dns", text) for text in config.dns]
+    addresses += [("ip", config.ip), ("host-gateway-ip", config.host_gateway_ip)]
+    for flag, text in addresses:
+        if text and not _is(ip_address, text):
+            raise InvalidParameter(f'invalid argument "{text}" for "--{flag}": {text} is not an ip address')
+    if config.bip and not ("/" in config.bip and _is(ip_interface, config.bip)):
+        raise InvalidParameter(
+            f'invalid argument "{config.bip}" for "--bip": invalid CIDR address; give the bridge\'s address '
+            "and prefix length, such as 10.1.0.1/24"
+        )
+
+
+def _is(kind: Callable[[str], object], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _string(value: Any) -> str:

@@ -78,6 +78,11 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
         ({"hosts": ["ftp://x"]}, "Invalid bind address format: ftp://x"),
         ({"default-ulimits": {"nofile": {"Soft": 1}}}, "--default-ulimit"),
         ({"default-shm-size": "12q"}, "default-shm-size"),
+        ({"dns": ["1.2.3"]}, "1.2.3 is not an ip address"),
+        ({"ip": "x"}, "x is not an ip address"),
+        ({"bip": "10.0.0.1"}, "invalid CIDR address"),
+        ({"bip": "10.0.0.300/24"}, "invalid CIDR address"),
+        ({"mtu": -1}, "invalid default MTU: -1"),
     ],
 )
 def test_bad_files_are_explained(tmp_path: Path, document: dict[str, Any], message: str) -> None:
