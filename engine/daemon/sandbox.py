@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 from engine.container.model import Container
 from engine.daemon.engine import Engine
 from engine.errdefs import Conflict, Forbidden
+from engine.network.hosts import revised_hosts, revised_resolv_conf
 from engine.network.model import ContainerNet, Sandbox
+
+log = logging.getLogger(__name__)
 
 _VOLATILE: dict[str, Any] = {
     "EndpointID": "",
@@ -63,6 +68,23 @@ def show(container: Container, sandbox: Sandbox) -> None:
     }
 
 
+def rewrite(directory: Path, before: Sandbox | None, after: Sandbox) -> None:
+    """Bring /etc/hosts and /etc/resolv.conf of a running container up to date, in place: they are bound."""
+    if before is None:
+        return
+    for name, revised, old, new in (
+        ("hosts", revised_hosts, before.hosts, after.hosts),
+        ("resolv.conf", revised_resolv_conf, before.resolv_conf, after.resolv_conf),
+    ):
+        path = directory / name
+        try:
+            current = path.read_text()
+            if (text := revised(current, old, new)) != current:
+                path.write_text(text)
+        except OSError as exc:
+            log.warning("cannot rewrite %s: %s", path, exc)
+
+
 def hide(container: Container) -> None:
     """The sandbox is gone: the networks stay in NetworkSettings, without addresses. The caller saves."""
     networks = container.network_settings.get("Networks") or {}
@@ -82,20 +104,26 @@ async def connect(
     container = engine.containers.get(container_ref)
     async with engine.containers.live(container.id).lock:
         mode = container.network_mode
-        if mode.startswith("container:") or "host" in (mode, network.name):
+        if network.name == "host":
             raise Forbidden("container cannot be disconnected from host network or connected to host network")
+        if mode.startswith("container:") or mode == "host":
+            raise Forbidden(
+                "container sharing network namespace with another container or host "
+                "cannot be connected to any other network"
+            )
         networks = container.network_settings.get("Networks") or {}
         if network.name in networks:
             raise Forbidden(f"endpoint with name {container.name} already exists in network {network.name}")
         if container.running:
-            show(
-                container, await engine.networks.connect(network.id, container_net(container), settings or {})
-            )
+            before = engine.networks.sandbox(container.id)
+            place = await engine.networks.connect(network.id, container_net(container), settings or {})
+            rewrite(engine.containers.directory(container.id), before, place)
+            show(container, place)
         else:
             networks = {name: one for name, one in networks.items() if name != "none"}
             networks[network.name] = {**(settings or {}), "NetworkID": network.id}
             container.network_settings = {**container.network_settings, "Networks": networks}
-        _remember(container, mode)
+        _remember(engine, container, _name(engine, mode))
         container.networking[network.name] = dict(settings or {})
         if mode == "none":
             container.host_config["NetworkMode"] = network.name
@@ -118,22 +146,31 @@ async def disconnect(engine: Engine, network_ref: str, container_ref: str, *, fo
             raise Forbidden("container cannot be disconnected from host network or connected to host network")
         networks = dict(container.network_settings.get("Networks") or {})
         if container.running:
+            before = engine.networks.sandbox(container.id)
             sandbox = await engine.networks.disconnect(network.id, container_net(container), force)
             if sandbox is not None:
+                rewrite(engine.containers.directory(container.id), before, sandbox)
                 show(container, sandbox)
         else:
             if network.name not in networks:
                 raise Conflict(f"container {container.id} is not connected to the network {network.name}")
             del networks[network.name]
             container.network_settings = {**container.network_settings, "Networks": networks}
-        _remember(container, mode)
+        _remember(engine, container, _name(engine, mode))
         container.networking.pop(network.name, None)
-        if mode == network.name:
+        if _name(engine, mode) == network.name:
             container.host_config["NetworkMode"] = next(iter(container.networking), "none")
         engine.containers.save(container)
 
 
-def _remember(container: Container, mode: str) -> None:
-    """Say in full what a bare NetworkMode implies, before endpoints are added or removed."""
-    if mode not in container.networking:
-        container.networking = {mode: {}, **container.networking}
+def _remember(engine: Engine, container: Container, mode: str) -> None:
+    """Say in full what a bare NetworkMode implies, before endpoints are added or removed.
+
+    Clients name networks by id, and the default one "default"; from here on they go by their names.
+    """
+    named = {_name(engine, ref): settings for ref, settings in container.networking.items()}
+    container.networking = named if mode in named else {mode: {}, **named}
+
+
+def _name(engine: Engine, ref: str) -> str:
+    return "bridge" if ref == "default" else engine.networks.resolve(ref).name

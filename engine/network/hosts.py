@@ -96,6 +96,18 @@ def hosts_text(names: Iterable[tuple[str, Sequence[str]]], extra: Iterable[tuple
     return LOCAL + added + own
 
 
+def revised_hosts(current: str, before: str, after: str) -> str:
+    """/etc/hosts of a running container whose networks change; lines of its own making stay."""
+    old, new = before.splitlines(), after.splitlines()
+    kept = [line for line in current.splitlines() if line not in old or line in new]
+    return "\n".join([*kept, *(line for line in new if line not in kept)]) + "\n"
+
+
+def revised_resolv_conf(current: str, before: str, after: str) -> str:
+    """/etc/resolv.conf of a running container whose networks change, unless it has written its own."""
+    return after if current == before else current
+
+
 def own_names(hostname: str, domainname: str) -> tuple[str, ...]:
     """How a container calls itself: ``host.domain host``."""
     if domainname:

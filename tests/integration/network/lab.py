@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from pathlib import Path

@@ -12,6 +12,8 @@ from engine.network.hosts import (
     own_names,
     parse_extra_hosts,
     parse_resolv_conf,
+    revised_hosts,
+    revised_resolv_conf,
 )
 
 
@@ -104,3 +106,18 @@ def test_the_embedded_server_stands_before_all() -> None:
 
 def test_no_resolv_conf(tmp_path: Path) -> None:
     assert host_resolv_conf(tmp_path / "missing") == ResolvConf()
+
+
+def test_hosts_of_a_running_container() -> None:
+    before = hosts_text([("172.17.0.2", ("web",))], [])
+    after = hosts_text([("172.18.0.2", ("web",))], [])
+    current = before + "10.0.0.9\tmine\n"
+    assert revised_hosts(current, before, after) == (
+        before.replace("172.17.0.2\tweb\n", "") + "10.0.0.9\tmine\n172.18.0.2\tweb\n"
+    )
+    assert revised_hosts(before, before, before) == before
+
+
+def test_resolv_conf_of_a_running_container() -> None:
+    assert revised_resolv_conf("a\n", "a\n", "b\n") == "b\n"
+    assert revised_resolv_conf("mine\n", "a\n", "b\n") == "mine\n"
