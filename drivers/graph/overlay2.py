@@ -304,7 +304,7 @@ class Overlay2Driver:
         return list(upper_changes(f"{self._root}/{cache_id}/diff", lowers, ""))
 
     def size(self, cache_id: str) -> int:
-        """Bytes of the regular files in the upper directory, hard links once."""
+        """Bytes of the files and links in the upper directory, hard links once."""
         return tree_size(f"{self._root}/{cache_id}/diff")
 
     def metadata(self, cache_id: str) -> dict[str, str]:

@@ -129,7 +129,7 @@ class VfsDriver:
                 status = (tree / change.path[1:]).lstat()
             except OSError:
                 continue
-            if stat.S_ISREG(status.st_mode):
+            if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
                 total += status.st_size
         return total
 

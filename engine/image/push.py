@@ -28,8 +28,8 @@ async def push(ref: Reference, auth: Credentials | None, ctx: Distribution, prog
 
     NotFound "An image does not exist locally with the tag: …"; the registry's refusals as docker words them.
     """
-    targets = _targets(ctx, ref)
     progress({"status": f"The push refers to repository [{ref.name}]"})
+    targets = _targets(ctx, ref)
 
     async def work(repository: Repository) -> None:
         for target, image in targets:
@@ -66,7 +66,7 @@ class _Push:
 
     async def run(self) -> None:
         layers = self._stack()
-        for layer in layers:
+        for layer in reversed(layers):
             say(self._progress, "Preparing", short(layer.diff_id))
         config = await asyncio.to_thread(self._store.content.read, self._image.id)
         known = self._known_manifest()

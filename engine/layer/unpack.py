@@ -63,7 +63,7 @@ def unpack(
     *,
     below: str = "",
 ) -> int:
-    """Unpack into `root` (a path or a directory descriptor); returns the bytes of file content written.
+    """Unpack into `root` (a path or a directory descriptor); returns the bytes written, links' targets too.
 
     below: a directory inside `root` that the entries are relative to. Links inside `root` are followed as
     if it were `/`. Raises InvalidParameter for an entry that points outside or a damaged
@@ -242,6 +242,7 @@ class _Extraction:
     def make_symlink(self, dir_fd: int, path: str, name: str, entry: Entry, source: TarReader) -> None:
         self._clear(dir_fd, name, for_directory=False)
         os.symlink(entry.linkname, name, dir_fd=dir_fd)
+        self.size += len(os.fsencode(entry.linkname))
         self._attributes(dir_fd, name, entry, chmod=False)
 
     def make_hardlink(self, dir_fd: int, path: str, name: str, entry: Entry, source: TarReader) -> None:

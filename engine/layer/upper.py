@@ -76,7 +76,7 @@ def is_opaque(path: str) -> bool:
 
 
 def tree_size(root: str) -> int:
-    """Bytes of all regular files below `root`, hard links once."""
+    """Bytes of all files and links' targets below `root`, hard links once: what docker counts."""
     total = 0
     seen: set[int] = set()
     stack = [root]
@@ -85,7 +85,7 @@ def tree_size(root: str) -> int:
             for entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
+                elif entry.is_file(follow_symlinks=False) or entry.is_symlink():
                     status = entry.stat(follow_symlinks=False)
                     if status.st_nlink > 1:
                         if status.st_ino in seen:

@@ -93,7 +93,8 @@ def _reason(exc: Exception) -> str:
         reason = (exc.os_error.strerror or str(exc.os_error)).lower()
         if "connect call failed" in reason or exc.os_error.errno == 111:
             reason = "connection refused"
-        return f"dial tcp {exc.host}:{exc.port}: connect: {reason}"
+        host = "127.0.0.1" if exc.host == "localhost" else exc.host
+        return f"dial tcp {host}:{exc.port}: connect: {reason}"
     if isinstance(exc, TimeoutError):
         return "net/http: request canceled while waiting for connection (Client.Timeout exceeded)"
     return str(exc) or type(exc).__name__
