@@ -29,6 +29,7 @@ from engine.server.table import ROUTES
 log = logging.getLogger(__name__)
 
 THREADS = 8
+M_ARENA_MAX = -8
 
 
 async def serve(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
@@ -50,6 +51,8 @@ async def serve(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
 
 async def _run(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
     loop = asyncio.get_running_loop()
+    # One heap for all threads: glibc would give each its own, and none of them shrinks again (mallopt(3)).
+    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
     loop.set_default_executor(ThreadPoolExecutor(THREADS, "worker"))
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
