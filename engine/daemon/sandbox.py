@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.container.model import Container
 from engine.daemon.engine import Engine
-from engine.errdefs import Conflict, Forbidden
+from engine.errdefs import Conflict, Forbidden, NotFound
 from engine.network.hosts import revised_hosts, revised_resolv_conf
 from engine.network.model import ContainerNet, Sandbox
 
@@ -173,4 +173,9 @@ def _remember(engine: Engine, container: Container, mode: str) -> None:
 
 
 def _name(engine: Engine, ref: str) -> str:
-    return "bridge" if ref == "default" else engine.networks.resolve(ref).name
+    if ref == "default":
+        return "bridge"
+    try:
+        return engine.networks.resolve(ref).name
+    except NotFound:  # removed while the container was stopped
+        return ref

@@ -70,6 +70,15 @@ def prepare_directory(path: str) -> None:
     _mount("none", path, MS_PRIVATE)
 
 
+def release_directory(path: str) -> None:
+    """Undo `prepare_directory`, if no namespace is kept there any more."""
+    try:
+        if not os.listdir(path) and is_mount(path):
+            _check(_libc.umount2(os.fsencode(path), MNT_DETACH), f"umount {path}")
+    except FileNotFoundError:
+        pass
+
+
 def is_mount(path: str) -> bool:
     """Whether something is mounted on `path` in our mount namespace (bind mounts of a file count)."""
     real = os.path.realpath(path)

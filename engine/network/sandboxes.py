@@ -38,6 +38,10 @@ class Sandboxes:
             stock, self._stock = self._stock, []
         for path in stock:
             netns.remove(str(path))
+        try:
+            netns.release_directory(str(self._directory))
+        except OSError as exc:
+            log.warning("cannot unmount %s: %s", self._directory, exc)
 
     def path(self, container_id: str) -> Path:
         """Where a container's namespace is, or will be."""

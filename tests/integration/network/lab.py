@@ -97,7 +97,7 @@ class Lab:
         directory = self.directory / "exec" / "netns"
         for path in directory.iterdir():
             netns.remove(str(path))
-        subprocess.run(["umount", directory], check=True)
+        netns.release_directory(str(directory))
 
     def container(self, name: str = "", **options: Any) -> ContainerNet:
         self._number += 1
