@@ -207,7 +207,8 @@ def test_docker_compose_1_takes_a_project_over(app: Project) -> None:
     compose = shutil.which("docker-compose")
     if compose is None:
         pytest.skip("docker-compose is not installed")
-    app("up", "-d")
+    (app.directory / "compose.yaml").write_text(FILE.removeprefix("name: app\n"))  # 1.29 knows no name
+    app("-p", "app", "up", "-d")
     done = subprocess.run(
         [compose, "-p", "app", "ps", "-q"], cwd=app.directory, capture_output=True, text=True, timeout=60,
         env={**os.environ, "DOCKER_HOST": app.docker.host}, check=False,

@@ -71,10 +71,11 @@ class Cluster:
 
     def compose(self, directory: Path, *args: str, code: int = 0, host: str = MANAGER) -> str:
         """`pycompose` in a directory, against the manager or another endpoint; its standard output."""
-        command = self.office.enter(str(PYDOCKER.with_name("pycompose")), *args)
+        file = ("-f", str(directory / "compose.yaml"))
+        command = self.office.enter(str(PYDOCKER.with_name("pycompose")), *file, *args)
         env = {**os.environ, "DOCKER_HOST": host}
         done = subprocess.run(
-            command, capture_output=True, text=True, cwd=directory, env=env, timeout=120, check=False,
+            command, capture_output=True, text=True, env=env, timeout=120, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert done.returncode == code, (
