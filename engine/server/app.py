@@ -136,7 +136,10 @@ class Api:
         for task in tuple(self._streams):
             task.cancel()
         if self._changes:
-            await asyncio.wait(tuple(self._changes), timeout=timeout)
+            _, late = await asyncio.wait(tuple(self._changes), timeout=timeout)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self.server.shutdown(1.0)
 
 
