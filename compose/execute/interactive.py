@@ -81,31 +81,36 @@ def _follow_size(loop: asyncio.AbstractEventLoop, resize: Resize, tasks: set[asy
 
 
 async def _feed(stream: HijackedStream, fd: int) -> None:
-    """Standard input → the stream. A reader in the loop where that is possible, else a thread: epoll
-    refuses regular files."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
+    """Standard input → the stream."""
     try:
-        loop.add_reader(fd, readable.set)
-        polled = True
-    except (PermissionError, OSError):
-        polled = False
-    try:
-        while True:
-            if polled:
-                await readable.wait()
-                readable.clear()
-            data = os.read(fd, CHUNK) if polled else await asyncio.to_thread(os.read, fd, CHUNK)
-            if not data:
-                break
+        while data := await _read(fd):
             stream.writer.write(data)
             await stream.writer.drain()
         stream.write_eof()
     except ConnectionError:
         pass  # the process has ended: its output says so
+
+
+async def _read(fd: int) -> bytes:
+    """What there is to read, once there is something, without ever blocking the loop."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def readable() -> None:
+        # at once: the loop would call again before whoever waits has read, and a second read blocks
+        loop.remove_reader(fd)
+        if not ready.done():
+            ready.set_result(None)
+
+    try:
+        loop.add_reader(fd, readable)
+    except PermissionError:
+        return os.read(fd, CHUNK)  # a regular file, which epoll refuses: it never blocks
+    try:
+        await ready
     finally:
-        if polled:
-            loop.remove_reader(fd)
+        loop.remove_reader(fd)
+    return os.read(fd, CHUNK)
 
 
 async def _drain(stream: HijackedStream, *, terminal: bool) -> None:
