@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.build import sources
-from engine.build.copytree import CopyOptions, copy_into, make_directories, opened
+from engine.build.copytree import CopyOptions, copy_into, follow, make_directories, opened
 from engine.build.dockerignore import Ignore
 from engine.build.expand import expand_heredoc
 from engine.build.instructions import Instruction
@@ -123,23 +123,24 @@ def perform(step: CopyStep, root: Path) -> None:
         excludes=step.ignore.excludes if step.ignore else None,
     )
     with opened(root) as root_fd:
+        place = follow(root_fd, step.target)
         for taken in step.taken:
             with opened(taken.root) as source_fd:
                 for item in taken.items:
                     if item.kind == "file" and step.unpack_archives and _is_archive(source_fd, item.path):
-                        _unpack(source_fd, item, root_fd, step.target, options)
+                        _unpack(source_fd, item, root_fd, place, options)
                     else:
-                        target = _target(step, item, root_fd)
+                        target = _target(step, place, item, root_fd)
                         copy_into(source_fd, item.path, root_fd, target, options)
 
 
-def _target(step: CopyStep, item: Source, root_fd: int) -> str:
+def _target(step: CopyStep, place: str, item: Source, root_fd: int) -> str:
     """Where one source goes: a directory's content into the target, a file into it or in its place."""
     if item.kind == "dir":
-        return step.target
-    if step.directory or _is_directory(root_fd, step.target):
-        return posixpath.join(step.target, item.name)
-    return step.target
+        return place
+    if step.directory or _is_directory(root_fd, place):
+        return posixpath.join(place, item.name)
+    return place
 
 
 def _is_directory(root_fd: int, path: str) -> bool:

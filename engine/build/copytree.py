@@ -19,6 +19,7 @@ from engine.layer.confine import lstat_at, normalise, open_directory, open_in_ro
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CHUNK = 1 << 22
+_MAX_STEPS = 1000  # components and links on one path; the kernel stops at 40 links
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,42 @@ def make_directories(root_fd: int, path: str, owner: tuple[int, int] | None = No
             pass
         fd = open_directory(root_fd, part, create=True)
         os.fchown(fd, *(owner or (0, 0)))
+        os.close(fd)
+
+
+def follow(root_fd: int, path: str) -> str:
+    """`path` with the links on it followed inside the root, those that lead to nothing yet as well.
+
+    What is made at the result is what a program in the root would find at `path`.
+    """
+    todo = [part for part in path.split("/") if part]
+    done: list[str] = []
+    for _ in range(_MAX_STEPS):
+        if not todo:
+            return "/" + "/".join(done)
+        part = todo.pop(0)
+        if part in (".", ".."):
+            done = done[:-1] if part == ".." else done
+            continue
+        link = _readlink(root_fd, "/".join([*done, part]))
+        if link is None:
+            done.append(part)
+            continue
+        if link.startswith("/"):
+            done = []
+        todo = [*(piece for piece in link.split("/") if piece), *todo]
+    raise InvalidParameter(f"too many links on the way to {path}")
+
+
+def _readlink(root_fd: int, path: str) -> str | None:
+    """Where a link leads; None if `path` is none."""
+    try:
+        fd = open_in_root(root_fd, path, os.O_PATH | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return os.readlink("", dir_fd=fd) if stat.S_ISLNK(os.fstat(fd).st_mode) else None
+    finally:
         os.close(fd)
 
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from engine.build import cache, copystep, runstep
 from engine.build.cache import Hit
-from engine.build.copytree import make_directories, opened
+from engine.build.copytree import follow, make_directories, opened
 from engine.build.imageconfig import EMPTY_DIFF_ID, image_config, resumed_config
 from engine.build.instructions import Instruction, interpret_line
 from engine.build.metadata import METADATA, PREDEFINED, State, created_by, prepare, workdir
@@ -305,4 +305,4 @@ class Executor:
 
 def _make_workdir(root: Path, path: str) -> None:
     with opened(root) as fd:
-        make_directories(fd, path)
+        make_directories(fd, follow(fd, path))
