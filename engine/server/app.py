@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 MAX_JSON = 16 << 20
 # Credentials of many registries travel in one header.
 MAX_HEADER = 1 << 20
+# Seconds that an answer gets to leave the house when we stop.
+GRACE = 0.3
 
 HEADERS = {
     "Api-Version": API_VERSION,
@@ -140,7 +142,7 @@ class Api:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-        await self.server.shutdown(1.0)
+        await self.server.shutdown(GRACE)
 
 
 async def _go_on(request: ApiRequest) -> None:
