@@ -76,11 +76,11 @@ class _Removal:
         removed = grammar.parse(reference).canonical()
         self._untag(str(removed))
         left = [grammar.parse(name) for name in self._store.references(image.id)]
-        if left and all(ref.digest and ref.name == removed.name for ref in left):
-            for ref in left:  # a digest alone does not keep what its last tag has left
+        ours = [ref for ref in left if ref.name == removed.name]
+        if not removed.digest and all(ref.digest for ref in ours):
+            for ref in ours:  # a repository's digests do not outlive its last tag
                 self._untag(str(ref))
-            left = []
-        if not left:
+        if not self._store.references(image.id):
             self._delete(image.id, force=force, prune=prune, quiet=True)
         return self._records
 

@@ -289,6 +289,8 @@ class _Extraction:
             path = f"{parent}/{hidden}" if parent else hidden
             if path not in self._written:
                 remove_at(dir_fd, hidden, found)
+            elif found is not None and stat.S_ISDIR(found.st_mode):
+                self._remove_lower_in(path, dir_fd, hidden)
         elif found is None:
             os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=dir_fd)
         elif stat.S_ISDIR(found.st_mode):
@@ -307,12 +309,14 @@ class _Extraction:
                 continue
             found = lstat_at(dir_fd, name)
             if found is not None and stat.S_ISDIR(found.st_mode):
-                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                below = os.open(name, flags, dir_fd=dir_fd)
-                try:
-                    self._remove_lower(path, below)
-                finally:
-                    os.close(below)
+                self._remove_lower_in(path, dir_fd, name)
+
+    def _remove_lower_in(self, path: str, dir_fd: int, name: str) -> None:
+        below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=dir_fd)
+        try:
+            self._remove_lower(path, below)
+        finally:
+            os.close(below)
 
 
 def _is_whiteout(status: os.stat_result) -> bool:

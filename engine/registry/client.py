@@ -23,7 +23,7 @@ import aiohttp
 from yarl import URL
 
 from engine.registry.auth import Challenge, Credentials, parse_challenge, token_of
-from engine.registry.endpoints import Endpoint
+from engine.registry.endpoints import Endpoint, RegistryOptions, is_insecure
 from engine.registry.errors import RegistryError, Unreachable, refusal, unreachable
 
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=60)
@@ -61,7 +61,8 @@ class Repository:
             timeout=_TIMEOUT,
             headers={"User-Agent": _USER_AGENT},
             auto_decompress=False,
-            trust_env=True,
+            # a proxy named in the environment is not asked for what runs on this very host
+            trust_env=not is_insecure(urlsplit(self.endpoint.url).netloc, RegistryOptions()),
         )
         return self
 

@@ -42,6 +42,16 @@ def test_a_digest_goes_with_the_last_tag_of_its_repository(store: ImageStore, bu
     assert not store.has(image.id)
 
 
+def test_digests_of_a_repository_go_although_the_image_has_other_names(
+    store: ImageStore, build: Build
+) -> None:
+    image = build("a", "app:1", "other:1")
+    digest = "sha256:" + "d" * 64
+    store.tag(image.id, f"app@{digest}")
+    assert remove(store, "app:1", []) == [{"Untagged": "app:1"}, {"Untagged": f"app@{digest}"}]
+    assert store.references(image.id) == ["docker.io/library/other:1"]
+
+
 def test_by_id_with_names_in_one_repository(store: ImageStore, build: Build) -> None:
     image = build("a", "app:1")
     assert [*remove(store, short(image), [])[0]] == ["Untagged"]
