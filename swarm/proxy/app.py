@@ -64,9 +64,9 @@ class _Server:
         found = match(request.method, path.rstrip("/") or "/")
         if found is None:
             raise NotFound("page not found")
-        route, variables = found
+        route, matched = found
         log.debug("%s %s", request.method, request.rel_url)
-        return await self._run(route, Call(request, self.cluster, path.rstrip("/"), version, variables))
+        return await self._run(route, Call(request, self.cluster, matched, version))
 
     async def _run(self, route: Route, call: Call) -> web.StreamResponse:
         if route.cancel:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -19,20 +19,24 @@ _FALSE = frozenset({"", "0", "no", "false", "none"})
 
 @dataclass(slots=True)
 class Call:
-    """request: as it came. path: without the version. variables: of the path, as they were encoded.
+    """request: as it came. found: the route's pattern on the encoded path without the version.
 
     version: the API version that the client speaks, e.g. ``(1, 43)``.
     """
 
     request: web.Request
     cluster: Cluster
-    path: str
+    found: re.Match[str]
     version: tuple[int, int]
-    variables: Mapping[str, str] = field(default_factory=dict)
 
     def variable(self, name: str) -> str:
         """A variable of the path, decoded."""
-        return unquote(self.variables[name])
+        return unquote(self.found[name])
+
+    @property
+    def path(self) -> str:
+        """Encoded, without the version."""
+        return self.found.string
 
     @property
     def query_string(self) -> str:
@@ -47,8 +51,8 @@ class Call:
 
     def target_for(self, variable: str, value: str) -> str:
         """The same with one variable of the path replaced by `value`."""
-        encoded = quote(value, safe=":/@")
-        return self.path.replace(self.variables[variable], encoded, 1) + self.query_string
+        start, end = self.found.span(variable)
+        return f"{self.path[:start]}{quote(value, safe=':/@')}{self.path[end:]}{self.query_string}"
 
     def text(self, name: str) -> str:
         """A query parameter, empty if it was not given."""

@@ -117,10 +117,10 @@ ROUTES = (
 )
 
 
-def match(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+def match(method: str, path: str) -> tuple[Route, re.Match[str]] | None:
     """The row for a request; path: encoded, without the version."""
     for route in ROUTES:
         found = route.regexp.fullmatch(path) if method in route.methods.split() else None
         if found is not None:
-            return route, found.groupdict()
+            return route, found
     return None

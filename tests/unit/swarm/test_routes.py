@@ -97,7 +97,7 @@ OPERATIONS = [
 def test_every_operation_has_a_row(method, path, variable):
     found = match(method, path)
     assert found is not None
-    values = list(found[1].values())
+    values = list(found[1].groupdict().values())
     assert values == ([variable] if variable else [])
 
 
