@@ -83,7 +83,13 @@ def test_headers_are_read_back_by_another_reader(parts: list[str], uid: int, siz
     block = raw_header(name, "0", mode=0o4755, uid=uid, gid=uid, size=0, mtime=mtime)
     big = raw_header(name, "0", size=size)
     (info,) = read(block + TRAILER)
-    assert (info.name, info.uid, info.gid, info.mtime, info.mode) == (name.rstrip("/"), uid, uid, mtime, 0o4755)
+    assert (info.name, info.uid, info.gid, info.mtime, info.mode) == (
+        name.rstrip("/"),
+        uid,
+        uid,
+        mtime,
+        0o4755,
+    )
     with tarfile.open(fileobj=io.BytesIO(big + TRAILER)) as archive:
         first = archive.next()
     assert first is not None

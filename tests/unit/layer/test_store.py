@@ -79,7 +79,9 @@ def test_bytes_after_the_end_of_the_archive_count_for_its_id(layers: LayerStore)
 
 
 def test_the_very_archive_comes_back(layers: LayerStore) -> None:
-    odd = tar(Member("z", b"z" * 3000), directory("a"), Member("a/b", b"", mtime=1.5), Member("y" * 140, b"y"))
+    odd = tar(
+        Member("z", b"z" * 3000), directory("a"), Member("a/b", b"", mtime=1.5), Member("y" * 140, b"y")
+    )
     chain = add(layers, odd, add(layers, ONE))
     with layers.tar(chain) as stream:
         assert stream.read() == odd
@@ -134,7 +136,11 @@ def test_a_container_sees_mount_targets_that_are_no_changes(layers: LayerStore) 
 
 
 def test_the_init_layer_leaves_alone_what_the_image_has(layers: LayerStore) -> None:
-    image = tar(directory("etc"), Member("etc/hosts", b"mine"), Member("etc/resolv.conf", type=b"2", linkname="/run/x"))
+    image = tar(
+        directory("etc"),
+        Member("etc/hosts", b"mine"),
+        Member("etc/resolv.conf", type=b"2", linkname="/run/x"),
+    )
     layers.create_rw("c", add(layers, image))
     root = layers.mount_rw("c")
     assert (root / "etc/hosts").read_text() == "mine"
