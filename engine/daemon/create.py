@@ -82,7 +82,10 @@ def _parts(request: CreateRequest) -> tuple[dict[str, Any], dict[str, Any], dict
     if not config["Image"]:
         raise InvalidParameter("no image specified: name one in the field Image")
     config["Labels"] = {key: value or "" for key, value in (config.get("Labels") or {}).items()}
-    return config, host, networking.get("EndpointsConfig") or {}
+    endpoints = networking.get("EndpointsConfig") or {}
+    # The CLI calls the default network "default"; inspect shows it by its name.
+    named = {"bridge" if ref == "default" else ref: settings for ref, settings in endpoints.items()}
+    return config, host, named
 
 
 def _resolve_network_mode(engine: Engine, host: dict[str, Any]) -> None:
