@@ -197,11 +197,15 @@ class NetworkController:
             return self._share(container)
         if self._store.sandbox(container.id) is not None:
             await self.detach(container.id)
-        record, endpoints = await self._run(self._attach, container)
+        deciding = asyncio.ensure_future(self._run(self._attach, container))
         try:
+            record, endpoints = await asyncio.shield(deciding)
             await self._serve_names(record)
             sandbox = self._present.sandbox(record)
         except BaseException:
+            # A thread can't be cancelled: what it has made is known, and undone, when it is through.
+            await asyncio.wait([deciding])
+            deciding.exception()
             await self.detach(container.id)
             raise
         for endpoint in endpoints:

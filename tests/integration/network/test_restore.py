@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 
 import pytest
@@ -169,3 +170,17 @@ async def test_links_that_were_there_are_never_deleted(host: Lab) -> None:
     await host.networks.remove("made")
     assert {"lan0", "br0"} <= links()
     assert "br1" not in links()
+
+
+@on_own_host
+async def test_a_cancelled_start_leaves_nothing(host: Lab) -> None:
+    container = host.container(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    attaching = asyncio.ensure_future(host.networks.attach(container))
+    await asyncio.sleep(0)
+    attaching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attaching
+    assert host.networks.sandbox(container.id) is None
+    assert namespaces(host) == set()
+    _, sandbox = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    assert address(sandbox) == "172.17.0.2"
