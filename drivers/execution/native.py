@@ -112,7 +112,7 @@ class NativeDriver:
         except BaseException:
             self._containers.pop(container_id, None)
             if container.monitor is not None:
-                container.monitor.close()
+                container.monitor.abandon()  # also when our caller gave up in the middle
             raise
         container.stages = {"create": sent, **answer["stages"], "created": time.monotonic()}
         pid: int = answer["pid"]
@@ -166,7 +166,10 @@ class NativeDriver:
             monitor = await MonitorClient.over(await connect(exec_dir))
             state = await monitor.request("state")
         except (OSError, Disconnected, NotFound):
-            return await asyncio.to_thread(self._remains, exec_dir, state_dir)
+            group, remains = await asyncio.to_thread(self._remains, exec_dir, state_dir)
+            if group is not None:
+                self._containers[container_id] = _Container(exec_dir, state_dir, group, None)
+            return remains
         known = self._containers.get(container_id)
         if known is not None and known.monitor is not None:
             known.monitor.close()
@@ -175,39 +178,33 @@ class NativeDriver:
         exit_ = ExitStatus(**state["exit"]) if state["exit"] else None
         return TaskState(state["status"], 0 if exit_ else state["pid"], exit_)
 
-    def _remains(self, exec_dir: Path, state_dir: Path) -> TaskState | None:
-        """A container without a monitor: what it has left on disk and in the kernel."""
+    def _remains(self, exec_dir: Path, state_dir: Path) -> tuple[Cgroup | None, TaskState | None]:
+        """A container without a monitor: what it has left in the kernel, to be deleted, and on disk."""
         group = self._recorded_group(exec_dir)
         status = _read_exit(state_dir)
-        if group is None:
-            return TaskState("stopped", 0, status) if status else None
-        if status is None:
+        if group is not None and status is None:
             with contextlib.suppress(OSError):
                 group.kill()
             status = _write_exit(state_dir)
-        self._containers[exec_dir.name] = _Container(exec_dir, state_dir, group, None)
-        return TaskState("stopped", 0, status)
+        return group, TaskState("stopped", 0, status) if status else None
 
     async def wait(self, container_id: str, exec_id: str | None = None) -> ExitStatus:
         """See the contract. NotFound if there is no such container or exec."""
-        container = self._get(container_id)
-        if container.monitor is not None:
-            with contextlib.suppress(Disconnected):
-                return ExitStatus(**await container.monitor.request("wait", exec_id=exec_id))
-            if container_id not in self._containers:
-                raise NotFound(f"container {container_id} was deleted")
-        container.monitor = None
-        if exec_id is not None:
-            return ExitStatus(_LOST, time.time())
-        return await asyncio.to_thread(self._lost, container)
-
-    def _lost(self, container: _Container) -> ExitStatus:
-        status = _read_exit(container.state_dir)
-        if status is None:
-            with contextlib.suppress(OSError):
-                container.cgroup.kill()
-            status = _write_exit(container.state_dir)
-        return status
+        while True:
+            container = self._get(container_id)
+            if container.monitor is not None:
+                try:
+                    return ExitStatus(**await container.monitor.request("wait", exec_id=exec_id))
+                except Disconnected:
+                    self._get(container_id)  # NotFound if it was deleted meanwhile
+            if self._containers[container_id] is not container:
+                continue  # found again by `restore` over another connection
+            container.monitor = None
+            state = await self.restore(container_id, container.state_dir)
+            if state is None:
+                raise NotFound(f"the runtime knows no container {container_id}")
+            if state.exit is not None and self._get(container_id).monitor is None:
+                return state.exit if exec_id is None else ExitStatus(_LOST, time.time())
 
     async def kill(self, container_id: str, signal: int, exec_id: str | None = None) -> None:
         """See the contract."""

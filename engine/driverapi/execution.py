@@ -141,8 +141,9 @@ class ExecutionDriver(Protocol):
         """Let the exec'd process run; raises StartFailure if its program cannot be."""
         ...
 
-    async def attach(self, container_id: str, exec_id: str | None = None, *,
-                     stdin: bool, stdout: bool, stderr: bool) -> Attachment:
+    async def attach(
+        self, container_id: str, exec_id: str | None = None, *, stdin: bool, stdout: bool, stderr: bool
+    ) -> Attachment:
         """Connect to a process's streams."""
         ...
 

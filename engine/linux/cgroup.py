@@ -120,7 +120,7 @@ class Cgroup:
             except FileExistsError:
                 pass
             except FileNotFoundError:
-                _make_parents(point, self.path, inherit=point == cpuset)
+                _make_parents(point, self.path)
             if point == cpuset:
                 _inherit_cpuset(point, self.path)
 
@@ -266,7 +266,7 @@ def _remove_tree(directory: str) -> bool:
     return True
 
 
-def _make_parents(point: str, path: str, *, inherit: bool) -> None:
+def _make_parents(point: str, path: str) -> None:
     current = ""
     for part in path.strip("/").split("/"):
         current += f"/{part}"
@@ -274,17 +274,17 @@ def _make_parents(point: str, path: str, *, inherit: bool) -> None:
             os.mkdir(point + current)
         except FileExistsError:
             pass
-        if inherit:
-            _inherit_cpuset(point, current)
 
 
 def _inherit_cpuset(point: str, path: str) -> None:
     """A version 1 cpuset starts empty and takes no tasks until it has cpus and memory nodes.
 
-    clone_children makes the kernel copy both into new groups below.
+    clone_children makes the kernel copy both into new groups below. Others may be about to do the
+    same for a parent, so each sees to its parents itself.
     """
-    if _read(f"{point}{path}/cpuset.cpus").strip():
+    if path in ("", "/") or _read(f"{point}{path}/cpuset.cpus").strip():
         return
+    _inherit_cpuset(point, os.path.dirname(path))
     for name in ("cpuset.cpus", "cpuset.mems"):
         _write(f"{point}{path}/{name}", _read(f"{os.path.dirname(point + path)}/{name}").strip())
     _write(f"{point}{path}/cgroup.clone_children", "1")

@@ -98,6 +98,12 @@ class MonitorClient(asyncio.Protocol):
         finally:
             self._pending.pop(request_id, None)
 
+    def abandon(self) -> None:
+        """Have the container deleted, whatever has become of it, and hang up without an answer."""
+        if not self.closed and self._transport is not None:
+            self._transport.write(encode({"id": next(self._ids), "op": "delete"}))
+        self.close()
+
     def close(self) -> None:
         """Hang up."""
         self.closed = True

@@ -98,7 +98,7 @@ def describe(error: dict[str, Any]) -> tuple[str, int]:
         if number in (errno.EACCES, errno.EISDIR, errno.EPERM, errno.ENOEXEC):
             return text, 126
         return text, 127
-    if number in (errno.EACCES, errno.EISDIR):
+    if operation == "chdir" or number in (errno.EACCES, errno.EISDIR):
         return text, 126
     if number == errno.ENOTDIR:
         hint = (

@@ -18,7 +18,8 @@ import time
 from engine.linux import cgroup as cgroups
 from engine.linux import prctl, proctitle
 from engine.linux.cgroup import Cgroup
-from engine.shim import identity
+from engine.linux.namespaces import CLONE_NEWPID
+from engine.shim import identity, init
 from engine.shim.failure import SetupError
 from engine.shim.init import Launch
 from engine.shim.loop import HANGUP, READ, WRITE, Loop
@@ -126,7 +127,7 @@ class Monitor:
         self._spec: dict[str, Any] = {}
         self._cgroup: Cgroup | None = None
         self._seccomp: bytes | None = None
-        self._abandoned = False
+        self._abandoned = self._shares_pids = False
         self._init: Process | None = None
         self._init_pidfd = -1
         self._execs: dict[str, Process] = {}
@@ -208,6 +209,7 @@ class Monitor:
         except BaseException:
             self._abandon()
             raise
+        self._shares_pids = not init.namespace_plan(spec)[0] & CLONE_NEWPID
         self._spec = {"linux": {"namespaces": spec["linux"].get("namespaces"), "cgroupsPath": cgroup.path}}
 
     def _created(self, answer: Answer) -> Answer:
@@ -390,7 +392,7 @@ class Monitor:
             for process in (self._init, *self._execs.values()):
                 if process is not None and process.pid == pid and process.phase != "stopped":
                     process.reaped(status)
-                    if process is self._init and self._cgroup is not None:
+                    if process is self._init and self._cgroup is not None and self._shares_pids:
                         # Without a pid namespace of its own, what init has started is still there.
                         self._cgroup.kill()
                     break
@@ -399,7 +401,7 @@ class Monitor:
         assert process.exit is not None
         if self._abandoned:
             return
-        if self._cgroup is not None and process.exit["code"] != 0:
+        if self._cgroup is not None:
             process.exit["oom_killed"] = self._cgroup.oom_kills() > 0
         try:
             _write_atomically(f"{self._state_dir}/{EXIT_NAME}", process.exit)

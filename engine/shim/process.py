@@ -65,7 +65,7 @@ class Process:
             if self._io["stdin"]:
                 read_in, stdin = os.pipe()
             else:
-                read_in = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+                read_in = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
             out, write_out = os.pipe()
             err, write_err = os.pipe()
             outputs = {out: STDOUT, err: STDERR}

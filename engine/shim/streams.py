@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 
 from engine.shim.loop import HANGUP, READ, WRITE, Loop, Timer
 from engine.shim.protocol import STDCOPY_HEADER, STDERR, STDOUT, SYSTEM
@@ -40,6 +41,7 @@ class Attachment:
         self._ending = self._input_paused = False
         self._input_open = True  # read even when stdin is not wanted: that is how a hang-up shows
         self._stall: Timer | None = None
+        self._taken = 0.0  # when it last took output
         sock.setblocking(False)
         loop.watch(sock.fileno(), READ, self._ready)
 
@@ -62,6 +64,7 @@ class Attachment:
             self._out += data
             self._update()
             if self._stall is None:
+                self._taken = time.monotonic()
                 self._stall = self._loop.later(STALL_SECONDS, self._stalled)
 
     def finish(self) -> None:
@@ -113,9 +116,7 @@ class Attachment:
             self.close()
             return
         del self._out[:sent]
-        if self._stall is not None:
-            self._stall.cancel()
-            self._stall = self._loop.later(STALL_SECONDS, self._stalled) if self._out else None
+        self._taken = time.monotonic()
         if not self._out and self._ending:
             self.close()
             return
@@ -124,9 +125,12 @@ class Attachment:
 
     def _stalled(self) -> None:
         self._stall = None
-        if not self.full and not self._ending:
-            # Behind, but in nobody's way.
-            self._stall = self._loop.later(STALL_SECONDS, self._stalled)
+        if not self._out:
+            return
+        left = self._taken + STALL_SECONDS - time.monotonic()
+        if left > 0 or not (self.full or self._ending):
+            # It has taken something meanwhile; or it is behind, but in nobody's way.
+            self._stall = self._loop.later(left if left > 0 else STALL_SECONDS, self._stalled)
             return
         try:
             self.sock.send(_STALLED if self._streams.tty else _frame(SYSTEM, _STALLED))

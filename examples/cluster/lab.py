@@ -102,8 +102,8 @@ class Host:
         return alive(self.pid) and (not self.started or start_time(self.pid) == self.started)
 
     def enter(self, *command: str) -> list[str]:
-        """The command line that runs `command` inside."""
-        return ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "--", *command]
+        """The command line that runs `command` inside; -r because this machine may be a chroot."""
+        return ["nsenter", "-t", str(self.pid), "-n", "-m", "-u", "-r", "--", *command]
 
     def run(self, *command: str, check: bool = True) -> str:
         """Run a command inside and return its output."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from drivers.execution.native import NativeDriver
 from engine.driverapi.execution import IOConfig
+from engine.errdefs import DockyardError
 from tests.contract.execution_lab import Container, Lab
 
 pytestmark = pytest.mark.root
@@ -177,3 +179,71 @@ async def test_stage_times_are_told_in_order(lab: Lab) -> None:
         *("start", "go", "executed", "started"),
     ]
     assert times["create"] == times["start"] == 0 < times["executed"] < times["started"]
+
+
+async def test_a_wait_goes_on_over_a_restored_connection(lab: Lab) -> None:
+    container = await lab.start("sh", "-c", "read x; exit 4", io=IOConfig(stdin=True, stdin_once=True))
+    waiter = asyncio.create_task(lab.driver.wait(container.id))
+    await asyncio.sleep(0)
+    assert await lab.driver.restore(container.id, container.state_dir) is not None
+    await asyncio.sleep(0.05)
+    assert not waiter.done() and await lab.driver.pids(container.id) != []
+    assert container.attachment is not None
+    container.attachment.writer.write_eof()
+    assert (await asyncio.wait_for(waiter, 10)).code == 4
+
+
+async def test_a_create_that_its_caller_gave_up_leaves_nothing(lab: Lab) -> None:
+    for delay in (0.0, 0.001, 0.003, 0.006):
+        task = asyncio.create_task(lab.create("sleep", "100"))
+        await asyncio.sleep(delay)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    containers = lab.root / "exec/containers"
+    async with asyncio.timeout(10):
+        while any(containers.iterdir()) or list(Path("/sys/fs/cgroup/memory").glob("dockyard-test-*/0*")):
+            done = [c.id for c in lab.containers if (containers / c.id).exists()]
+            for container_id in done:  # the last one may have been quick enough
+                if container_id in native(lab)._containers:
+                    await lab.driver.delete(container_id)
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+async def test_spawners_and_monitors_killed_at_random_lose_and_leak_nothing(lab: Lab) -> None:
+    import random
+
+    chance = random.Random(7)
+    told: dict[str, int] = {}
+
+    async def life(number: int) -> None:
+        try:
+            outcome = await lab.run("sh", "-c", f"echo {number}; exit {number % 100}")
+            told[outcome.container.id] = outcome.status.code
+            assert outcome.status.code in (number % 100, 137)
+        except (DockyardError, OSError):
+            pass  # a monitor that is killed takes its request with it
+
+    async def chaos() -> None:
+        while True:
+            await asyncio.sleep(chance.uniform(0.005, 0.03))
+            victim = native(lab)._spawner.pid
+            if chance.random() < 0.7:
+                children = Path(f"/proc/{victim}/task/{victim}/children")
+                monitors = [int(pid) for pid in children.read_text().split()] if children.exists() else []
+                victim = chance.choice(monitors) if monitors else 0
+            if victim:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+
+    killer = asyncio.create_task(chaos())
+    for start in range(0, 120, 8):
+        await asyncio.gather(*(life(number) for number in range(start, start + 8)))
+    killer.cancel()
+    assert len(told) > 20
+    for container in lab.containers:
+        await lab.driver.delete(container.id)
+    assert (await lab.run("echo", "fine")).text == "fine"
+    await lab.driver.delete(lab.containers[-1].id)
+    assert list((lab.root / "exec/containers").iterdir()) == []
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/dockyard-test-{os.getpid()}/0*"))

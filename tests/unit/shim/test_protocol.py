@@ -68,7 +68,7 @@ def test_stdcopy_is_the_apis() -> None:
         (
             SetupError("chdir", errno.ENOENT, "/n"),
             'chdir to cwd ("/n") set in config.json failed: no such file or directory',
-            128,
+            126,
         ),
         (SetupError("chdir", errno.EACCES, "/n"), "set in config.json failed: permission denied", 126),
         (
