@@ -170,9 +170,8 @@ def _files(engine: Engine, container: Container, place: Sandbox, hostname: str) 
         owner = engine.containers.directory(mode.removeprefix("container:"))
         return {f"/etc/{name}": str(owner / name) for name in ("hosts", "hostname", "resolv.conf")}
     directory = engine.containers.directory(container.id)
-    domain = container.config.get("Domainname") or ""
     texts = {
-        "hostname": f"{hostname}.{domain}\n" if domain else f"{hostname}\n",
+        "hostname": f"{hostname}\n",
         "hosts": place.hosts,
         "resolv.conf": place.resolv_conf,
     }
