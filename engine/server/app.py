@@ -139,8 +139,8 @@ class Api:
             task.cancel()
         if self._changes:
             _, late = await asyncio.wait(tuple(self._changes), timeout=timeout)
-            for task in late:
-                task.cancel()
+            for change in late:
+                change.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         await self.server.shutdown(GRACE)
 
