@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT = 3.0
 _EXECS_KEPT = 10_000
+_SETTLING = 5.0
 
 
 class ExecHomes:
@@ -51,6 +52,7 @@ class Cluster:
         self.execs = ExecHomes()
         self._monitors: dict[str, tuple[Monitor, asyncio.Task[None]]] = {}
         self._known = asyncio.Event()
+        self._settled = False
 
     async def set_addresses(self, addresses: Iterable[str]) -> None:
         """Make the nodes be those at `addresses` (host:port or unix://path), in any order."""
@@ -83,9 +85,19 @@ class Cluster:
         await monitor.node.drop_connections()
 
     async def settled(self) -> None:
-        """Until every node has been listed or found unreachable once."""
-        await self._known.wait()
-        await asyncio.gather(*(monitor.ready.wait() for monitor, _ in list(self._monitors.values())))
+        """Until every node has been listed or found unreachable once, or a few seconds are over.
+
+        A manager that has just started would otherwise know of no node, or of some only.
+        """
+        if self._settled:
+            return
+        try:
+            async with asyncio.timeout(_SETTLING):
+                await self._known.wait()
+                await asyncio.gather(*(monitor.ready.wait() for monitor, _ in list(self._monitors.values())))
+        except TimeoutError:
+            pass
+        self._settled = True
 
     async def close(self) -> None:
         """End all monitors and connections."""

@@ -72,7 +72,7 @@ class Monitor:
                     await self._serve(events)
                 finally:
                     events.close()
-            except (DockyardError, OSError, ValueError, KeyError) as exc:
+            except Exception as exc:  # whatever an engine answers, the others must be watched on
                 await self._lost(exc)
             self.ready.set()
             delay = min(self._config.ping_interval * 2**attempt, _RETRY_MAX)
@@ -123,6 +123,8 @@ class Monitor:
     async def _lost(self, exc: Exception) -> None:
         node = self.node
         node.error = str(exc)
+        if not isinstance(exc, (DockyardError, OSError)):
+            log.error("node %s answered what we don't understand", node.addr, exc_info=exc)
         if node.state is NodeState.HEALTHY:
             log.warning("node %s (%s) is lost: %s", node.name, node.addr, exc)
             node.state = NodeState.UNHEALTHY
@@ -159,21 +161,36 @@ class Monitor:
         self.view.publish_facts(node)
 
     async def _follow(self, events: Response) -> None:
-        """Take in the event stream; when it breaks off, open it again where it stopped."""
+        """Take in the event stream; when it breaks off, open it again where it stopped.
+
+        An engine that restarts is away for a moment only: whether it is dead the pings decide.
+        """
         while True:
             try:
                 async for event in events.lines():
                     self._take(event)
             except Unavailable as exc:
-                self._note_failure(exc)
+                log.debug("node %s: event stream: %s", self.node.name, exc)
             finally:
                 events.close()
+            events = await self._reopen()
+
+    async def _reopen(self) -> Response:
+        seconds, rest = divmod(self._last_event, 10**9)
+        target = f"/events?since={seconds}.{rest:09d}" if self._last_event else "/events"
+        while True:
             await asyncio.sleep(self._config.ping_interval / 4)
-            since = f"{self._last_event // 10**9}.{self._last_event % 10**9:09d}" if self._last_event else "0"
-            target = f"/events?since={since}" if self._last_event else "/events"
-            events = await self.node.client.request("GET", target, timeout=_CONNECT_TIMEOUT)
-            await events.raise_for_status()
-            await self.sync.everything()
+            try:
+                events = await self.node.client.request("GET", target, timeout=_CONNECT_TIMEOUT)
+                try:
+                    await events.raise_for_status()
+                    await self.sync.everything()
+                except BaseException:
+                    events.close()
+                    raise
+                return events
+            except Unavailable as exc:
+                log.debug("node %s: event stream: %s", self.node.name, exc)
 
     def _take(self, event: dict[str, Any]) -> None:
         when = int(event.get("timeNano") or 0)

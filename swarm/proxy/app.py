@@ -66,6 +66,8 @@ class _Server:
             raise NotFound("page not found")
         route, matched = found
         log.debug("%s %s", request.method, request.rel_url)
+        if route.settled:
+            await self.cluster.settled()
         return await self._run(route, Call(request, self.cluster, matched, version))
 
     async def _run(self, route: Route, call: Call) -> web.StreamResponse:

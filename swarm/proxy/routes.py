@@ -28,12 +28,17 @@ Behaviour = Callable[[Call], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row. cancel: end it when the client goes away; otherwise a change runs to its end."""
+    """One row.
+
+    cancel: end it when the client goes away; otherwise a change runs to its end.
+    settled: a manager that has just started looks at all nodes first.
+    """
 
     methods: str
     pattern: str
     behaviour: Behaviour
     cancel: bool = False
+    settled: bool = True
     regexp: re.Pattern[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,10 +51,10 @@ _there_then_refresh = containers.on_node(refresh=True)
 
 ROUTES = (
     # local
-    Route("GET HEAD", "/_ping", system.ping),
-    Route("GET", "/info", system.info),
-    Route("GET", "/version", system.version),
-    Route("GET", "/events", events.stream, cancel=True),
+    Route("GET HEAD", "/_ping", system.ping, settled=False),
+    Route("GET", "/info", system.info, settled=False),
+    Route("GET", "/version", system.version, settled=False),
+    Route("GET", "/events", events.stream, cancel=True, settled=False),
     # containers: aggregated and scheduled
     Route("GET", "/containers/(?:json|ps)", containers.list_, cancel=True),
     Route("POST", "/containers/create", containers.create_),
