@@ -16,22 +16,22 @@ from engine.build.expand import expand_heredoc
 from engine.build.instructions import Instruction
 from engine.build.metadata import State
 from engine.build.sources import Source
-from engine.errdefs import InvalidParameter, Unsupported
+from engine.errdefs import InvalidParameter
 from engine.layer.compression import decompress, is_compressed
 from engine.layer.confine import normalise, open_in_root
 from engine.layer.unpack import UnpackOptions, unpack
 
-_REMOTE = re.compile(r"(https?|ftp|git|ssh)://|git@")
 _OCTAL = re.compile(r"[0-7]{1,4}")
 _TAR_MAGIC = (257, b"ustar")
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Sources below one root directory."""
+    """Sources below one root directory. archives: whether ADD unpacks them."""
 
     root: Path
     items: tuple[Source, ...]
+    archives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,6 @@ class CopyStep:
     chown: str = ""
     chmod: str = ""
     ignore: Ignore | None = None
-    unpack_archives: bool = False
 
     def created_by(self) -> str:
         """The line of history without the shell in front; it holds the digest of all that is taken."""
@@ -58,25 +57,23 @@ class CopyStep:
         return f"{self.instruction} {flags}{' '.join(parts)} in {self.written_target} "
 
 
-def resolve(step: Instruction, state: State, root: Path, scratch: Path) -> CopyStep:
+def resolve(
+    step: Instruction, state: State, root: Path, scratch: Path, fetched: Mapping[str, Taken]
+) -> CopyStep:
     """Find everything an ADD or COPY names.
 
     root: the build context, or the other image's root. scratch: where here-documents are written.
+    fetched: what was fetched for the sources that are URLs.
     """
     *patterns, target = [state.expand(word) for word in step.args]
-    for pattern in patterns:
-        if step.name == "ADD" and _REMOTE.match(pattern):
-            raise Unsupported(
-                f"ADD failed: {pattern}: remote sources are not supported; fetch the file before the build "
-                "and COPY it, or fetch it in a RUN"
-            )
     names = {heredoc.name for heredoc in step.heredocs}
-    plain = [p for p in patterns if not (p.startswith("<<") and p.lstrip("<-").strip("'\"") in names)]
-    taken = []
+    marks = {p for p in patterns if p.startswith("<<") and p.lstrip("<-").strip("'\"") in names}
+    plain = [p for p in patterns if p not in marks and p not in fetched]
+    taken = [fetched[p] for p in patterns if p in fetched]
     if step.heredocs:
         taken.append(_heredocs(step, state, scratch))
     if plain:
-        taken.append(Taken(root, tuple(sources.find(root, plain, step.name))))
+        taken.append(Taken(root, tuple(sources.find(root, plain, step.name)), step.name == "ADD"))
     absolute = posixpath.join("/", state.config.get("WorkingDir") or "/", target)
     directory = target.endswith("/") or posixpath.basename(target) in (".", "..")
     if sum(len(t.items) for t in taken) > 1 and not directory:
@@ -94,7 +91,6 @@ def resolve(step: Instruction, state: State, root: Path, scratch: Path) -> CopyS
         chown=state.expand(step.flags.get("chown", "")),
         chmod=state.expand(step.flags.get("chmod", "")),
         ignore=Ignore(excludes.split("\n")) if excludes else None,
-        unpack_archives=step.name == "ADD",
     )
 
 
@@ -127,7 +123,7 @@ def perform(step: CopyStep, root: Path) -> None:
         for taken in step.taken:
             with opened(taken.root) as source_fd:
                 for item in taken.items:
-                    if item.kind == "file" and step.unpack_archives and _is_archive(source_fd, item.path):
+                    if item.kind == "file" and taken.archives and _is_archive(source_fd, item.path):
                         _unpack(source_fd, item, root_fd, place, options)
                     else:
                         target = _target(step, place, item, root_fd)

@@ -20,15 +20,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from engine.build import cache, copystep, runstep
-from engine.build.cache import Hit
+from engine.build import copystep, remote, runstep
+from engine.build.cache import Hit, Miss
+from engine.build.copystep import Taken
 from engine.build.copytree import follow, make_directories, opened
-from engine.build.imageconfig import EMPTY_DIFF_ID, image_config, resumed_config
+from engine.build.imageconfig import EMPTY_DIFF_ID, image_config
 from engine.build.instructions import Instruction, interpret_line
 from engine.build.metadata import METADATA, PREDEFINED, State, created_by, prepare, workdir
 from engine.build.options import BuildOptions, RunFailed, RunRequest, Services
 from engine.build.output import Output
 from engine.build.planner import SCRATCH, Plan, Stage
+from engine.build.sources import Source
+from engine.build.stepcache import StepCache
 from engine.build.threads import undoable
 from engine.build.views import Views
 from engine.container.timestamps import now, rfc3339nano
@@ -62,6 +65,7 @@ class Executor:
         self._context = context
         self._escape = escape
         self._results: dict[int, Image | None] = {}
+        self._cache = StepCache(services.images, options)
         self._views = Views(services.layers, services.scratch())
         self._used_args: set[str] = set()
         self._number = 0
@@ -162,41 +166,18 @@ class Executor:
 
     async def _hit(self, work: _Work, line: str) -> bool:
         """Look the step up; if it was done before, its image is what stands now."""
-        images = self._services.images
-        if work.image is None:
-            on_parent = [image for image in images.list() if not image.parent]
-            depth = 0
-        else:
-            on_parent = [images.get(child) for child in images.children(work.image.id)]
-            depth = len(work.image.config.get("history") or [])
-        enabled = self._options.use_cache
-        found = cache.look_up(line, cache.candidates(on_parent, depth), enabled=enabled)
+        found = self._cache.find(work.image, work.state, line)
+        if isinstance(found, Miss):
+            if work.cached:
+                await self._out.missed(found.reason)
+            work.cached = False
+            return False
+        await self._out.cached()
         if isinstance(found, Hit):
-            await self._out.cached()
-            await self._stands(work, images.get(found.image_id))
-            return True
-        if enabled and await self._hit_elsewhere(work, line):
-            return True
-        if work.cached and enabled and work.image is not None:
-            await self._out.missed(found.reason)
-        work.cached = False
-        return False
-
-    async def _hit_elsewhere(self, work: _Work, line: str) -> bool:
-        """Look the step up in the images of --cache-from; they may be missing."""
-        current = work.image.config if work.image else None
-        for reference in self._options.cache_from:
-            try:
-                source = self._services.images.resolve(reference)
-            except (NotFound, InvalidParameter):
-                continue
-            found = cache.continued(source.config, current, line)
-            if found is not None:
-                config = resumed_config(source.config, work.state, *found)
-                await self._out.cached()
-                await self._create(work, config)
-                return True
-        return False
+            await self._stands(work, self._services.images.get(found.image_id))
+        else:
+            await self._create(work, found.config)
+        return True
 
     async def _commit(self, work: _Work, line: str, layer: Layer | None) -> None:
         """Make the step's image. `layer` is held for us and let go."""
@@ -232,12 +213,25 @@ class Executor:
         if "parents" in step.flags:
             raise Unsupported(f"the --parents option of {step.name} is not supported by this builder")
         root = await self._root_of(plan, work, step)
-        resolved = await asyncio.to_thread(copystep.resolve, step, work.state, root, self._services.scratch())
+        scratch = self._services.scratch()
+        fetched = await self._fetch(work, step)
+        resolved = await asyncio.to_thread(copystep.resolve, step, work.state, root, scratch, fetched)
         described = await asyncio.to_thread(resolved.created_by)
         line = created_by(work.state, described)
         if not await self._hit(work, line):
             layer = await self._written(work, lambda target: copystep.perform(resolved, target))
             await self._commit(work, line, layer)
+
+    async def _fetch(self, work: _Work, step: Instruction) -> dict[str, Taken]:
+        """Fetch the sources of an ADD that are URLs."""
+        found: dict[str, Taken] = {}
+        for number, word in enumerate(step.args[:-1] if step.name == "ADD" else ()):
+            url = work.state.expand(word)
+            if remote.is_remote(url):
+                directory = self._services.scratch() / f"remote-{self._number}-{number}"
+                directory.mkdir(exist_ok=True)
+                found[url] = Taken(directory, (Source(await remote.fetch(url, directory), "file"),))
+        return found
 
     async def _root_of(self, plan: Plan, work: _Work, step: Instruction) -> Path:
         """Where a step copies from: the context, another stage, or an image."""

@@ -1,19 +1,25 @@
 """ADD and COPY between directories: what arrives, as whose, and that nothing leads outside."""
 
+import functools
 import gzip
+import http.server
 import io
 import os
 import stat
 import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.build import copystep, sources
+from engine.build import copystep, remote, sources
 from engine.build.context import dockerfile, receive
+from engine.build.copystep import Taken
 from engine.build.instructions import interpret_line
 from engine.build.metadata import State
-from engine.errdefs import InvalidParameter, Unsupported
+from engine.build.sources import Source
+from engine.errdefs import InvalidParameter, SystemFailure, Unsupported
 
 pytestmark = pytest.mark.root
 
@@ -48,7 +54,7 @@ def root(tmp_path: Path) -> Path:
 def do(line: str, context: Path, root: Path, **config: object) -> str:
     scratch = root.parent / "scratch"
     scratch.mkdir(exist_ok=True)
-    step = copystep.resolve(interpret_line(line), State(config=dict(config)), context, scratch)
+    step = copystep.resolve(interpret_line(line), State(config=dict(config)), context, scratch, {})
     described = step.created_by()
     copystep.perform(step, root)
     return described
@@ -153,9 +159,48 @@ def test_what_cannot_be_copied(context: Path, root: Path, line: str, words: str)
         do(line, context, root)
 
 
-def test_a_remote_source_is_refused_in_words(context: Path, root: Path) -> None:
-    with pytest.raises(Unsupported, match="remote sources are not supported"):
-        do("ADD https://example.com/x /x", context, root)
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real HTTP server of one directory."""
+    served = tmp_path / "served"
+    served.mkdir()
+    (served / "tool.tar").write_bytes(archive())
+    os.utime(served / "tool.tar", (10**9, 10**9))
+    handler = functools.partial(QuietHandler, directory=str(served))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
+        thread = threading.Thread(target=found.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{found.server_port}"
+        found.shutdown()
+        thread.join()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+async def test_a_url_is_fetched_and_not_unpacked(server: str, tmp_path: Path, root: Path) -> None:
+    url = f"{server}/tool.tar?x=1"
+    assert remote.is_remote(url)
+    taken = Taken(tmp_path, (Source(await remote.fetch(url, tmp_path), "file"),))
+    step = copystep.resolve(interpret_line(f"ADD {url} /to/"), State(config={}), root, tmp_path, {url: taken})
+    copystep.perform(step, root)
+    arrived = root / "to/tool.tar"
+    assert arrived.read_bytes() == archive()
+    assert stat.S_IMODE(arrived.stat().st_mode) == 0o600
+    assert arrived.stat().st_mtime == 10**9
+
+
+async def test_a_url_that_cannot_be_fetched(server: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameter, match=r"ADD failed: failed to GET .*/nosuch with status 404"):
+        await remote.fetch(f"{server}/nosuch", tmp_path)
+    with pytest.raises(InvalidParameter, match="cannot determine filename from url"):
+        await remote.fetch(server, tmp_path)
+    with pytest.raises(SystemFailure, match=r'ADD failed: Get "http://127\.0\.0\.1:1/x"'):
+        await remote.fetch("http://127.0.0.1:1/x", tmp_path)
+    with pytest.raises(Unsupported, match="only http and https"):
+        remote.is_remote("git@example.com:x.git")
 
 
 def archive() -> bytes:

@@ -1,4 +1,4 @@
-from engine.build.cache import Candidate, Hit, Miss, look_up
+from engine.build.cache import Candidate, Hit, Miss, continued, look_up
 
 COPY = "/bin/sh -c #(nop) COPY file:{} in /app "
 
@@ -28,5 +28,27 @@ def test_reasons_of_a_miss() -> None:
     assert other == Miss("")
 
 
-def test_switched_off() -> None:
-    assert isinstance(look_up("RUN x", candidates("RUN x"), enabled=False), Miss)
+def image_config(*steps: str) -> dict[str, object]:
+    history = [{"created_by": step, "empty_layer": step.startswith("#")} for step in steps]
+    layers = [f"sha256:{step}" for step in steps if not step.startswith("#")]
+    return {"history": history, "rootfs": {"diff_ids": layers}}
+
+
+def test_an_image_of_the_same_steps_is_continued() -> None:
+    source = image_config("base", "RUN 1", "#ENV", "RUN 2")
+    found = continued(source, image_config("base"), "RUN 1")
+    assert found is not None
+    history, layers = found
+    assert [entry["created_by"] for entry in history] == ["base", "RUN 1"]
+    assert layers == ["sha256:base", "sha256:RUN 1"]
+    found = continued(source, image_config("base", "RUN 1"), "#ENV")
+    assert found is not None and found[1] == ["sha256:base", "sha256:RUN 1"]
+
+
+def test_an_image_of_other_steps_is_not() -> None:
+    source = image_config("base", "RUN 1")
+    assert continued(source, image_config("base"), "RUN other") is None
+    assert continued(source, image_config("other"), "RUN 1") is None
+    assert continued(source, image_config("base", "RUN 1"), "RUN 2") is None
+    rebased = {**image_config("base"), "rootfs": {"diff_ids": ["sha256:new"]}}
+    assert continued(source, rebased, "RUN 1") is None
