@@ -11,9 +11,10 @@ import asyncio
 import builtins
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -210,7 +211,7 @@ class NetworkController:
             raise
         for endpoint in endpoints:
             self._tell("connect", self._store.resolve(endpoint.network_id), container.id)
-        self._background(self._run(self._fabric.sandboxes.refill))
+        self._background(partial(self._run, self._fabric.sandboxes.refill))
         return sandbox
 
     def _attach(self, container: ContainerNet) -> tuple[SandboxRecord, builtins.list[Endpoint]]:
@@ -406,10 +407,10 @@ class NetworkController:
             attributes["container"] = container_id
         self._events.publish("network", action, network.id, attributes)
 
-    def _background(self, work: Any) -> None:
+    def _background(self, work: Callable[[], Awaitable[None]]) -> None:
         async def guarded() -> None:
             try:
-                await work
+                await work()
             except (DockyardError, OSError) as exc:
                 log.warning("network: %s", exc)
 
@@ -424,10 +425,8 @@ class NetworkController:
         self._sweep_due = True
 
         async def later() -> None:
-            try:
-                await asyncio.sleep(SWEEP_AFTER)
-            finally:
-                self._sweep_due = False
+            await asyncio.sleep(SWEEP_AFTER)
+            self._sweep_due = False
             await self._run(self._fabric.sweep)
 
-        self._background(later())
+        self._background(later)

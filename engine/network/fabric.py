@@ -6,10 +6,12 @@ Every method may be repeated, and removing what is gone is no error.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
+from zlib import crc32
 
 from engine.driverapi import registry
 from engine.driverapi.network import NetworkDriver, PortBinding, Sweeper
@@ -29,7 +31,9 @@ class Fabric:
 
     def __init__(self, config: NetworkConfig, store: NetworkStore) -> None:
         self._store = store
-        suffix = config.bridge if config.bridge != "none" else f"none-{abs(hash(str(config.exec_root))):x}"
+        # Daemons side by side differ in their bridge, or in their exec-root if they have none.
+        own = f"none-{crc32(bytes(config.exec_root)):08x}" if config.bridge == "none" else config.bridge
+        suffix = re.sub(r"[^A-Za-z0-9_.-]", "_", own)
         self.firewall = Firewall(suffix)
         self.context = DriverContext(self.firewall, config.bridge, config.mtu, config.icc)
         self.sandboxes = Sandboxes(config.exec_root / "netns")

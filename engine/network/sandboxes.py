@@ -24,6 +24,8 @@ class Sandboxes:
         self._wanted = stock
         self._stock: list[Path] = []
         self._lock = threading.Lock()
+        self._filling = threading.Lock()
+        self._closed = False
 
     def open(self) -> None:
         """Prepare the directory."""
@@ -34,7 +36,8 @@ class Sandboxes:
 
     def close(self) -> None:
         """Drop the stock; namespaces of containers stay."""
-        with self._lock:
+        self._closed = True
+        with self._filling:  # a refill on its way ends first
             stock, self._stock = self._stock, []
         for path in stock:
             netns.remove(str(path))
@@ -64,15 +67,16 @@ class Sandboxes:
 
     def refill(self) -> None:
         """Bring the stock up to its size."""
-        while len(self._stock) < self._wanted:
-            path = self._directory / f"{STOCK}{secrets.token_hex(4)}"
-            try:
-                netns.create(str(path))
-            except OSError as exc:
-                log.warning("cannot make a network namespace in advance: %s", exc)
-                return
-            with self._lock:
-                self._stock.append(path)
+        with self._filling:
+            while len(self._stock) < self._wanted and not self._closed:
+                path = self._directory / f"{STOCK}{secrets.token_hex(4)}"
+                try:
+                    netns.create(str(path))
+                except OSError as exc:
+                    log.warning("cannot make a network namespace in advance: %s", exc)
+                    return
+                with self._lock:
+                    self._stock.append(path)
 
     def alive(self, path: Path) -> bool:
         """Whether a namespace is bound there."""

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from engine.errdefs import Forbidden, InvalidParameter
+from engine.errdefs import Forbidden, InvalidParameter, SystemFailure
 from engine.linux import netlink, netns
 from tests.integration.network.isolation import on_own_host
 from tests.integration.network.lab import HERE, OUTSIDE, Lab, address, ask, server, silent
@@ -184,3 +184,40 @@ async def test_a_cancelled_start_leaves_nothing(host: Lab) -> None:
     assert namespaces(host) == set()
     _, sandbox = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
     assert address(sandbox) == "172.17.0.2"
+
+
+@on_own_host
+async def test_two_daemons_share_a_host(host: Lab) -> None:
+    other = Lab(host.directory / "second")
+    other.directory.mkdir()
+    await other.start(bridge="pydocker1")
+    try:
+        _, one = await host.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+        _, two = await other.attach(port_bindings={"80/tcp": [{"HostPort": "8081"}]})
+        assert address(two) == "172.18.0.2"
+        with server(one.path, 80), server(two.path, 80):
+            assert await ask(host.outside, HERE, 8080) == OUTSIDE
+            assert await ask(host.outside, HERE, 8081) == OUTSIDE
+            assert await ask(one.path, HERE, 8081) is not None
+            assert await silent(one.path, address(two), 80)
+        with pytest.raises(SystemFailure, match="address already in use"):
+            await other.attach(port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    finally:
+        await other.stop()
+        for path in (other.directory / "exec" / "netns").iterdir():
+            netns.remove(str(path))
+        netns.release_directory(str(other.directory / "exec" / "netns"))
+
+
+@on_own_host
+async def test_without_a_default_network(host: Lab) -> None:
+    other = Lab(host.directory / "second")
+    other.directory.mkdir()
+    await other.start(bridge="none")
+    try:
+        assert {network["Name"] for network in await other.networks.list()} == {"host", "none"}
+        container, sandbox = await other.attach()
+        assert list(sandbox.networks) == ["none"]
+        await other.networks.detach(container.id)
+    finally:
+        await other.stop()
