@@ -56,7 +56,7 @@ def _read(root_fd: int, path: str) -> str | None:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_DOCKERFILE:
             raise InvalidParameter(f"failed to read {path}: it is no text file")
-        return file.read().decode(errors="surrogateescape")
+        return file.read().decode(errors="replace")
 
 
 def _prune(dir_fd: int, parent: str, ignore: Ignore) -> bool:
