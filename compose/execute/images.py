@@ -98,9 +98,12 @@ class ImageActions:
             if is_remote(context):
                 await self._send({**sent, "remote": context}, None)
                 continue
-            source, name = await asyncio.to_thread(
-                archive, Path(context), build.get("dockerfile", "Dockerfile"), build.get("dockerfile_inline")
-            )
+            dockerfile = build.get("dockerfile", "Dockerfile")
+            inline = build.get("dockerfile_inline")
+            try:
+                source, name = await asyncio.to_thread(archive, Path(context), dockerfile, inline)
+            except ComposeError as exc:
+                raise BuildFailed(str(exc)) from exc
             with source:
                 await self._send({**sent, "dockerfile": name}, source)
         return None

@@ -85,7 +85,7 @@ class LinePrinter:
 def epoch(moment: str, earlier: int = 0) -> str:
     """RFC 3339 with nanoseconds → ``seconds.nanoseconds``, the form that every engine reads as `since`;
     `earlier` seconds are taken off."""
-    match = re.match(r"([^.Z+]+)(?:\.([0-9]+))?(Z|[+-][0-9:]+)?\Z", moment)
+    match = re.match(r"([0-9-]+T[0-9:]+)(?:\.([0-9]+))?(Z|[+-][0-9:]+)?\Z", moment)
     if not match:
         return moment
     base = datetime.fromisoformat(match[1] + (match[3] or "Z").replace("Z", "+00:00"))
