@@ -56,7 +56,7 @@ def test_networks() -> None:
 
 
 def test_an_image_config_grows_by_one_step() -> None:
-    layer = Layer("sha256:c", "sha256:d", None, 1, "x")
+    layer = Layer("sha256:c", "sha256:d", None, 1, "x", tar_size=10240)
     state = State(config={"Env": []}, author="me")
     first = image_config(None, state, "COPY", "2026-01-01T00:00:00Z", layer)
     second = image_config(first, state, "ENV", "2026-01-02T00:00:00Z", None)
