@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -25,8 +23,8 @@ from engine.api.filters import NONE as NO_FILTERS
 from engine.api.filters import Filters
 from engine.db import Database
 from engine.errdefs import Conflict, DockyardError, Forbidden, NotFound
-from engine.network import predefined, request, view
 from engine.network.allocate import Allocator, next_interface
+from engine.network.catalog import Catalog
 from engine.network.config import NetworkConfig
 from engine.network.dns import DnsServer
 from engine.network.fabric import Fabric
@@ -60,6 +58,7 @@ class NetworkController:
         self._ports = PortAllocator()
         self._allocator = Allocator(self._store, self._ports, default_ip=config.ip)
         self._fabric = Fabric(config, self._store)
+        self._catalog = Catalog(config, self._store, self._allocator, self._fabric)
         self._present = Presenter(config, self._store)
         self._dns = DnsServer(NameTable(self._store))
         self._workers = ThreadPoolExecutor(4, "network")
@@ -76,15 +75,7 @@ class NetworkController:
 
     def _open(self) -> None:
         self._fabric.open()
-        for network in predefined.networks(self._config, self._store, self._fabric):
-            self._store.put_network(network)
-        for network in self._store.networks():
-            try:
-                self._fabric.create(network)
-            except DockyardError:
-                if network.predefined:
-                    raise
-                log.exception("network %s cannot be set up", network.name)
+        self._catalog.open()
         self._fabric.firewall.commit()
         self._fabric.sandboxes.refill()
 
@@ -106,80 +97,31 @@ class NetworkController:
 
     async def list(self, filters: Filters = NO_FILTERS) -> list[dict[str, Any]]:
         """The API's NetworkList."""
-        filters.validate(view.FILTERS)
-        return [
-            view.network_to_api(network)
-            for network in self._store.networks()
-            if view.selected(network, bool(self._store.endpoints_on(network.id)), filters)
-        ]
+        return self._catalog.list(filters)
 
     async def inspect(self, ref: str, verbose: bool = False) -> dict[str, Any]:
         """The API's Network with its containers. `verbose` adds what only a swarm has: nothing."""
         del verbose
-        network = self._store.resolve(ref)
-        return view.network_to_api(network, self._store.endpoints_on(network.id))
+        return self._catalog.inspect(ref)
 
     async def create(self, body: dict[str, Any]) -> tuple[str, str]:
         """`POST /networks/create`: id and warning."""
-        wanted = request.parse(body)
-        request.check(wanted)
         async with self._changes:
-            network = await self._run(self._create, wanted)
+            network = await self._run(self._catalog.create, body)
         self._tell("create", network)
         return network.id, ""
-
-    def _create(self, wanted: request.CreateNetwork) -> Network:
-        if self._store.find(wanted.name) is not None:
-            raise Conflict(f"network with name {wanted.name} already exists")
-        driver = wanted.driver or "bridge"
-        self._fabric.driver(driver)
-        if driver in ("host", "null"):
-            raise Forbidden(f'only one instance of "{driver}" network is allowed')
-        request.check_bridge_name(wanted, self._store.networks())
-        ours = [IPv4Network(pool.subnet) for other in self._store.networks() for pool in other.pools]
-        configs = (wanted.ipam.config if wanted.ipam else None) or []
-        network = request.network(wanted, request.pools(configs, ours, self._fabric.routes()))
-        self._store.put_network(network)
-        try:
-            self._fabric.create(network)
-        except BaseException:
-            self._undo_create(network)
-            raise
-        return network
-
-    def _undo_create(self, network: Network) -> None:
-        try:
-            self._fabric.delete(network)
-        except DockyardError as exc:
-            log.warning("network %s: %s", network.name, exc)
-        self._store.delete_network(network.id)
 
     async def remove(self, ref: str) -> None:
         """Delete a network that no container is on."""
         async with self._changes:
             network = self._store.resolve(ref)
-            await self._run(self._remove, network)
+            await self._run(self._catalog.remove, network)
         self._tell("destroy", network)
-
-    def _remove(self, network: Network) -> None:
-        if network.predefined:
-            raise Forbidden(f"{network.name} is a pre-defined network and cannot be removed")
-        with self._store.lock:
-            self._store.check_unused(network)
-            self._allocator.removing.add(network.id)
-        try:
-            self._fabric.delete(network)
-            self._store.delete_network(network.id)
-        finally:
-            self._allocator.removing.discard(network.id)
 
     async def prune(self, filters: Filters = NO_FILTERS) -> builtins.list[str]:
         """Remove unused networks; their names."""
-        filters.validate(view.PRUNE_FILTERS)
         removed = []
-        for network in self._store.networks():
-            if self._store.endpoints_on(network.id) or not view.prunable(network, filters, time.time()):
-                continue
+        for network in self._catalog.prunable(filters):
             try:
                 await self.remove(network.id)
             except (Forbidden, NotFound):
