@@ -77,6 +77,7 @@ async def running(config: ManagerConfig, discovery: Discovery) -> AsyncIterator[
         stack.push_async_callback(runner.cleanup)
         stack.callback(cluster.view.events.close)
         addresses = [await _listen(runner, host, config.tls) for host in config.hosts]
+        stack.callback(_remove_sockets, addresses)
         yield Manager(cluster, tuple(addresses))
 
 
@@ -115,6 +116,12 @@ async def _listen(runner: web.AppRunner, host: str, tls: TLSConfig | None) -> st
         raise SystemFailure(f"cannot listen on {host}: {exc.strerror or exc}") from exc
     port = runner.addresses[-1][1]
     return f"tcp://{endpoint.host}:{port}"
+
+
+def _remove_sockets(addresses: list[str]) -> None:
+    for address in addresses:
+        if address.startswith("unix://"):
+            Path(address.removeprefix("unix://")).unlink(missing_ok=True)
 
 
 def _port(host: str, endpoint: Endpoint) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import ssl
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -59,14 +60,14 @@ class FakeEngine:
     def addr(self) -> str:
         return f"127.0.0.1:{self.port}"
 
-    async def start(self) -> None:
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
         if self._runner is not None:
             return
         app = web.Application(client_max_size=1 << 30)
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=tls).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -337,6 +338,12 @@ class FakeEngine:
                 return web.json_response({"Id": f"{self.name}-{secrets.token_hex(4)}"}, status=201)
             case "POST", ["attach"]:
                 return await self._attach(request)
+            case "GET", ["attach", "ws"]:
+                socket = web.WebSocketResponse()
+                await socket.prepare(request)
+                async for message in socket:
+                    await socket.send_str(message.data.upper())
+                return socket
             case "GET", ["logs"]:
                 return await self._logs(request, container)
             case "PUT", ["archive"]:
