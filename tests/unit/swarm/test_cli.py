@@ -68,7 +68,7 @@ def test_the_originals_flags_and_defaults():
 def test_flags_reach_the_configuration(tmp_path):
     config = flags(
         "--strategy", "binpack", "-f", "health", "--filter", "port", "-H", "tcp://0.0.0.0:1", "-H", "unix:///x",
-        "--engine-refresh-min-interval", "5s", "--engine-refresh-max-interval", "1m", 
+        "--engine-refresh-min-interval", "5s", "--engine-refresh-max-interval", "1m",
         "--engine-failure-retry", "5",
         "--cluster-opt", "swarm.overcommit=0.5", "--cluster-opt", "swarm.createretry=2", "--cors",
     )  # fmt: skip
