@@ -11,6 +11,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from engine.linux import cgroup_stats
 from engine.linux.cgroup import Cgroup, CgroupLayout
 from engine.shim.client import Disconnected, MonitorClient, RequestFailed, SpawnerClient, connect
 from engine.shim.failure import describe
-from engine.shim.protocol import EXIT_NAME, SOCKET_NAME, STATE_NAME, FrameDecoder, encode
+from engine.shim.protocol import EXIT_NAME, STATE_NAME, FrameDecoder, encode
 
 #: SIGKILL, which is how a container ends whose monitor was killed.
 _LOST = 137
@@ -215,6 +216,8 @@ class NativeDriver:
         container = self._containers.get(container_id)
         if container is None:
             if await self.restore(container_id, Path("/nonexistent")) is None:
+                # At most a directory, of a monitor that was killed before it made anything else.
+                shutil.rmtree(self._root / container_id, ignore_errors=True)
                 return
             container = self._containers[container_id]
         if container.monitor is not None:
@@ -236,10 +239,7 @@ class NativeDriver:
     def _sweep(container: _Container) -> None:
         """Remove what a monitor that is gone would have removed."""
         container.cgroup.remove()
-        for name in (SOCKET_NAME, STATE_NAME):
-            (container.exec_dir / name).unlink(missing_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            container.exec_dir.rmdir()
+        shutil.rmtree(container.exec_dir, ignore_errors=True)
 
     # -- further processes, streams
 

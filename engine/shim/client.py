@@ -150,12 +150,17 @@ class SpawnerClient:
     async def open(self) -> None:
         """Start the spawner, unless it runs."""
         async with self._starting:
-            if self._process is not None and self._process.poll() is None:
+            if self._alive():
                 return
             self._forget()
             await asyncio.to_thread(self._start)
 
+    def _alive(self) -> bool:
+        return self._control is not None and self._process is not None and self._process.poll() is None
+
     def _start(self) -> None:
+        if self._process is not None:
+            self._process.wait()  # hung up on, so it ends; reaped here
         script = Path(__file__).with_name("spawner.py")
         ours, theirs = socket.socketpair()
         with theirs:
@@ -174,14 +179,16 @@ class SpawnerClient:
         for _ in range(2):
             ours, theirs = socket.socketpair()
             try:
-                if self._control is None or self._process is None or self._process.poll() is not None:
+                while self._control is None or not self._alive():
                     await self.open()
-                assert self._control is not None
                 socket.send_fds(self._control, [SPAWN], [theirs.fileno()])
                 return await MonitorClient.over(ours)
             except OSError:
                 ours.close()
                 self._forget()
+            except BaseException:
+                ours.close()
+                raise
             finally:
                 theirs.close()
         raise Unavailable("the spawner cannot be reached; it is started anew with the next container")
@@ -190,8 +197,6 @@ class SpawnerClient:
         if self._control is not None:
             self._control.close()
             self._control = None
-        if self._process is not None:
-            self._process.poll()
 
     async def close(self) -> None:
         """Hang up, whereupon the spawner ends; monitors stay."""

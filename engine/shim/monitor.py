@@ -194,6 +194,9 @@ class Monitor:
             self._listen()
             cgroup = Cgroup(_layout, spec["linux"]["cgroupsPath"])
             self._cgroup = cgroup
+            # Written down before it is made, so that whoever comes after a kill -9 can undo it.
+            state = {"cgroup": cgroup.path, "monitor": os.getpid()}
+            _write_atomically(f"{self._exec_dir}/{STATE_NAME}", state)
             cgroup.create()
             cgroup.apply(spec["linux"].get("resources") or {})
             stages["cgroup"] = time.monotonic()
@@ -205,7 +208,6 @@ class Monitor:
             plan = Launch(self.container_id, spec, spec["process"], cgroup, self._seccomp)
             process.launch(plan, self._created(answer))
             self._init_pidfd = os.pidfd_open(process.pid)
-            self._record_state()
         except BaseException:
             self._abandon()
             raise
@@ -245,11 +247,6 @@ class Monitor:
         listener.setblocking(False)
         self._listener = listener
         self.loop.watch(listener.fileno(), READ, self._accept)
-
-    def _record_state(self) -> None:
-        assert self._init is not None and self._cgroup is not None
-        state = {"pid": self._init.pid, "cgroup": self._cgroup.path, "monitor": os.getpid()}
-        _write_atomically(f"{self._exec_dir}/{STATE_NAME}", state)
 
     def _start(self, message: dict[str, Any], answer: Answer) -> None:
         process = self._process(message)

@@ -220,12 +220,30 @@ def _fork(plan: Launch, channel: socket.socket) -> int:
     try:
         pid = os.fork()
         if pid == 0:
+            _close_all_but(plan, channel)
             init.run(plan, channel)
     finally:
         if own >= 0:
             ns.setns(own, ns.CLONE_NEWPID)
             os.close(own)
     return pid
+
+
+def _close_all_but(plan: Launch, channel: socket.socket) -> None:
+    """Close what is the monitor's alone.
+
+    A child that waits for "go" with our end of its own channel open would never learn that the
+    monitor was killed; one that held the listening socket would let others wait for it too.
+    """
+    keep = {channel.fileno(), plan.init_pidfd}
+    if plan.stdio is not None:
+        keep |= {plan.stdio.stdin, plan.stdio.stdout, plan.stdio.stderr}
+    first = 3
+    for fd in sorted(keep):
+        if fd >= first:
+            os.closerange(first, fd)
+            first = fd + 1
+    os.closerange(first, 1 << 30)
 
 
 def _own_pid_namespace() -> int:

@@ -201,7 +201,9 @@ async def test_a_create_that_its_caller_gave_up_leaves_nothing(lab: Lab) -> None
         await asyncio.gather(task, return_exceptions=True)
     containers = lab.root / "exec/containers"
     async with asyncio.timeout(10):
-        while any(containers.iterdir()) or list(Path("/sys/fs/cgroup/memory").glob("dockyard-test-*/0*")):
+        while any(containers.iterdir()) or list(
+            Path("/sys/fs/cgroup").glob(f"*/dockyard-test-{os.getpid()}/0*")
+        ):
             done = [c.id for c in lab.containers if (containers / c.id).exists()]
             for container_id in done:  # the last one may have been quick enough
                 if container_id in native(lab)._containers:
