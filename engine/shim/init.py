@@ -102,6 +102,7 @@ def _join_cgroup(cgroup: Cgroup) -> None:
 
 def _init(launch: Launch, channel: socket.socket) -> None:
     spec = launch.spec
+    stages = {"forked": time.monotonic()}
     identity.default_signals()
     os.setsid()
     _join_cgroup(launch.cgroup)
@@ -115,7 +116,7 @@ def _init(launch: Launch, channel: socket.socket) -> None:
                 os.close(fd)
     with step("unshare"):
         ns.unshare(new & ~ns.CLONE_NEWPID)
-    stages = {"namespaces": time.monotonic()}
+    stages["namespaces"] = time.monotonic()
     prctl.set_dumpable(False)
     with step("session keyring"):
         _join_keyring(launch.container_id)
@@ -139,6 +140,7 @@ def _init(launch: Launch, channel: socket.socket) -> None:
 
 
 def _exec(launch: Launch, channel: socket.socket) -> None:
+    stages = {"forked": time.monotonic()}
     identity.default_signals()
     os.setsid()
     _join_cgroup(launch.cgroup)
@@ -156,7 +158,8 @@ def _exec(launch: Launch, channel: socket.socket) -> None:
     if launch.stdio is None:
         master, slave, _ = _open_console(launch.process)
         console = (master, slave)
-    _finish(launch, channel, console, {"namespaces": time.monotonic()})
+    stages["namespaces"] = time.monotonic()
+    _finish(launch, channel, console, stages)
 
 
 def _finish(

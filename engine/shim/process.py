@@ -77,7 +77,6 @@ class Process:
             theirs.close()
             for fd in child_ends:
                 os.close(fd)
-        self.stages["forked"] = time.monotonic()
         if not self.tty:
             self.streams.open(stdin, outputs)
         ours.setblocking(False)
