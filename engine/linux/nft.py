@@ -10,7 +10,7 @@ import threading
 from typing import Any
 
 NFT_CTX_DEFAULT = 0
-NFT_CTX_OUTPUT_TERSE = 1 << 11
+NFT_CTX_OUTPUT_HANDLE = 1 << 3
 
 
 class NftError(OSError):
@@ -23,6 +23,7 @@ def _load() -> Any:
     for name, result, arguments in (
         ("nft_ctx_new", context, (ctypes.c_uint32,)),
         ("nft_ctx_free", None, (context,)),
+        ("nft_ctx_output_set_flags", None, (context, ctypes.c_uint)),
         ("nft_ctx_buffer_error", ctypes.c_int, (context,)),
         ("nft_ctx_buffer_output", ctypes.c_int, (context,)),
         ("nft_ctx_get_error_buffer", ctypes.c_char_p, (context,)),
@@ -47,11 +48,12 @@ class Nftables:
             ) from exc
         self._lock = threading.Lock()
         self._context = self._lib.nft_ctx_new(NFT_CTX_DEFAULT)
+        self._lib.nft_ctx_output_set_flags(self._context, NFT_CTX_OUTPUT_HANDLE)
         self._lib.nft_ctx_buffer_error(self._context)
         self._lib.nft_ctx_buffer_output(self._context)
 
     def run(self, commands: str) -> str:
-        """Run commands as nft(8) has them, all or none; returns what they print."""
+        """Run commands as nft(8) has them, all or none; returns what they print, with handles."""
         with self._lock:
             if self._context is None:
                 raise NftError(9, "the handle is closed")

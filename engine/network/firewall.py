@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from engine.driverapi.network import PortBinding
 from engine.errdefs import SystemFailure
 from engine.linux.nft import Nftables, NftError
+from engine.network import coexist
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,6 @@ class Firewall:
                 self._nft.run(f"add table inet {self.table}\ndelete table inet {self.table}\n{rules}")
         except NftError as exc:
             raise SystemFailure(f"cannot set up the packet filter: {exc}") from exc
-        self._warn_of_default_drop()
 
     def commit(self) -> None:
         """Filter exactly the bridges that were added since `open`; later changes take effect at once."""
@@ -204,6 +204,7 @@ class Firewall:
             if bridge.icc
         )
         self._run("\n".join(lines))
+        self._pass_foreign_chain()
 
     def _additions(self, address: str, ports: Iterable[PortBinding]) -> str:
         bindings = list(ports)
@@ -234,16 +235,20 @@ class Firewall:
         except NftError as exc:
             raise SystemFailure(f"the packet filter refused a change: {exc}") from exc
 
-    def _warn_of_default_drop(self) -> None:
-        """Accepting in our table does not help where another table's policy drops."""
+    def _pass_foreign_chain(self) -> None:
+        """Keep rules for our bridges in an iptables chain FORWARD that would drop their traffic."""
         if self._nft is None:
             return
         try:
-            listing = self._nft.run("list chain ip filter FORWARD")
+            listing = self._nft.run(f"list chain {coexist.FORWARD}")
         except NftError:
-            return
-        if "policy drop" in listing:
+            return  # there is no such chain
+        try:
+            if commands := coexist.changes(listing, self.table, list(self._bridges)):
+                self._nft.run(commands)
+        except NftError as exc:
             log.warning(
-                "the chain FORWARD of iptables drops by default: containers will not reach other "
-                "hosts until it accepts their traffic (iptables -P FORWARD ACCEPT)"
+                "the chain FORWARD of iptables drops by default, and rules for our bridges can't be put "
+                "there: containers will not reach other hosts (iptables -P FORWARD ACCEPT helps): %s",
+                exc,
             )

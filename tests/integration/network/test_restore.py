@@ -221,3 +221,29 @@ async def test_without_a_default_network(host: Lab) -> None:
         await other.networks.detach(container.id)
     finally:
         await other.stop()
+
+
+@on_own_host
+async def test_an_iptables_that_drops_by_default(host: Lab) -> None:
+    subprocess.run(["iptables", "-P", "FORWARD", "DROP"], check=True)
+    await host.restart([])
+    await host.networks.create({"Name": "app"})
+    _, web = await host.attach(mode="app", port_bindings={"80/tcp": [{"HostPort": "8080"}]})
+    _, beside = await host.attach(mode="app")
+    with server(web.path, 80), server(host.outside, 81):
+        assert await ask(host.outside, HERE, 8080) == OUTSIDE
+        assert await ask(web.path, OUTSIDE, 81) == HERE
+        assert await ask(beside.path, address(web, "app"), 80) == address(beside, "app")
+
+    def rules() -> list[str]:
+        done = subprocess.run(["iptables", "-S", "FORWARD"], capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if "dockyard-pydocker0" in line]
+
+    assert len(rules()) == 4
+    for record in host.networks._store.sandboxes():
+        await host.networks.detach(record.container_id)
+    await host.networks.remove("app")
+    assert len(rules()) == 2
+    subprocess.run(["iptables", "-P", "FORWARD", "ACCEPT"], check=True)
+    await host.restart([])
+    assert rules() == []
