@@ -37,7 +37,8 @@ class Compose:
         """The command line; on a host of its own for an endpoint that only that host reaches."""
         host = self.docker._enter
         command = [str(PYCOMPOSE), "-p", self.name, "--ansi", "never", *args]
-        return host.enter(*command) if host else command
+        # only its network: files are looked for in the directory where the command runs
+        return ["nsenter", "-t", str(host.pid), "-n", "--", *command] if host else command
 
     def environ(self) -> dict[str, str]:
         """Nothing of the caller's COMPOSE_… or DOCKER_…."""
