@@ -79,7 +79,7 @@ def instance(containers: Iterable[Container], service: str, index: int | None) -
 
 async def carry_out(client: DockerClient, settings: Settings, plan: Plan) -> None:
     """Execute a plan over existing containers, or print it (`--dry-run`)."""
-    for warning in plan.warnings:
+    for warning in (*plan.warnings, *plan.orphans):
         click.echo(f"WARN {warning}", err=True)
     if settings.dry_run:
         click.echo(plan.describe(), nl=False)

@@ -117,7 +117,7 @@ async def _run(
 ) -> int:
     if settings.dry_run:
         images, plan, _ = await plan_up(client, project, options)
-        for warning in plan.warnings:
+        for warning in (*plan.warnings, *plan.orphans):
             click.echo(f"WARN {warning}", err=True)
         click.echo((images.describe() if len(images) else "") + plan.describe(), nl=False)
         return 0

@@ -56,9 +56,8 @@ async def up(
         observed = replace(observed, images=await observe.image_ids(client, project))
         wanted = replace(options.wanted, create_first=not observed.nodes)
         plan = converge(project, observed, wanted, separator=options.separator)
-    if not options.ignore_orphans:
-        for warning in plan.warnings:
-            reporter.line(f"WARN {warning}")
+    for warning in (*plan.warnings, *(() if options.ignore_orphans else plan.orphans)):
+        reporter.line(f"WARN {warning}")
     await execute(plan, ProjectActions(client, project, observed, events).table(), reporter, options.parallel)
 
 

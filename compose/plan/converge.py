@@ -20,6 +20,7 @@ from compose.plan.divergence import diverged
 from compose.plan.operations import Kind, Plan
 from compose.plan.order import topological
 from compose.plan.state import Container, Observed
+from compose.plan.unsupported import unsupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ def converge(project: Project, observed: Observed, wanted: Wanted, *, separator:
     names = selected(project, wanted)
     networks = _networks(plan, project, observed, names)
     volumes = _volumes(plan, project, observed, names)
+    plan.warnings.extend(unsupported(project, names))
     progress = _Progress()
     for name in names:
         _Service(plan, project, observed, wanted, progress, name, separator).plan([*networks, *volumes])
@@ -143,7 +145,7 @@ def _orphans(plan: Plan, project: Project, observed: Observed, wanted: Wanted) -
             remove(plan, container, "orphan", wanted.stop_timeout)
         return
     names = ", ".join(container.name for container in orphans)
-    plan.warnings.append(
+    plan.orphans.append(
         f"Found orphan containers ([{names}]) for this project. If you removed or renamed this service in "
         "your compose file, you can run this command with the --remove-orphans flag to clean it up."
     )

@@ -46,11 +46,16 @@ class Operation:
 
 
 class Plan:
-    """Operations by id. `add` in any order; needs of ids that never come are dropped by `sealed`."""
+    """Operations by id, added in any order; a need of an id that never comes counts as met.
+
+    warnings: what the user should know; orphans: the same about containers that no file mentions,
+    which COMPOSE_IGNORE_ORPHANS silences.
+    """
 
     def __init__(self) -> None:
         self.operations: dict[str, Operation] = {}
         self.warnings: list[str] = []
+        self.orphans: list[str] = []
 
     def add(
         self,

@@ -100,7 +100,7 @@ def down(observed: Observed, wanted: Down, known: Iterable[str] | None = None) -
         containers = [c for c in containers if c.service in defined]
         if orphans:
             names = ", ".join(c.name for c in orphans)
-            plan.warnings.append(
+            plan.orphans.append(
                 f"Found orphan containers ([{names}]) for this project. You can run this command with the "
                 "--remove-orphans flag to clean it up."
             )

@@ -178,7 +178,7 @@ def test_orphans_are_warned_of_or_removed():
     )
     plan = converge(shop, found, Wanted())
     assert len(plan) == 0
-    assert "[p-gone-1]" in plan.warnings[0]
+    assert "[p-gone-1]" in plan.orphans[0]
     plan = converge(shop, found, Wanted(remove_orphans=True))
     assert {op.target for op in plan if op.kind is Kind.REMOVE} == {"p-gone-1", "p-web-run-1"}
 
@@ -206,3 +206,17 @@ def test_on_a_cluster_each_node_gets_its_copy_of_a_network():
     spanning = project("services: {web: {image: web}}\nnetworks: {default: {driver: overlay}}")
     plan = converge(spanning, state(spanning, missing=("p_default",), nodes=("n1", "n2")), Wanted())
     assert [op.target for op in plan if op.kind is Kind.CREATE_NETWORK] == ["p_default"]
+
+
+def test_attributes_that_nothing_acts_on_are_said():
+    shop = project(
+        "services: {web: {image: w, post_start: [{command: x}], deploy: {placement: {constraints: [a]}}}}"
+    )
+    warnings = converge(shop, state(shop), Wanted()).warnings
+    assert [w.partition(" ")[0] for w in warnings] == [
+        "services.web.post_start",
+        "services.web.deploy.placement",
+    ]
+    shop = project("services: {web: {provider: {type: x}}}")
+    with pytest.raises(ComposeError, match="providers are not supported yet"):
+        converge(shop, state(shop), Wanted())

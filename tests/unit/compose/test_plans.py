@@ -50,7 +50,7 @@ def test_down_leaves_orphans_unless_asked():
     found = state(shop, container(shop, "web"), container(shop, "gone"))
     plan = down(found, Down(), known=["web"])
     assert "p-gone-1" not in {op.target for op in plan}
-    assert "p-gone-1" in plan.warnings[0]
+    assert "p-gone-1" in plan.orphans[0]
     assert "p-gone-1" in {op.target for op in down(found, Down(remove_orphans=True), known=["web"])}
 
 
