@@ -34,11 +34,11 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _SPECIAL_FLOAT = {".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 _NUMERIC_START = frozenset("0123456789+-.")
 
-try:
-    _Base: Any = yaml.CParser  # type: ignore[attr-defined]
-    _C = True
-except AttributeError:  # PyYAML built without libyaml
-    _Base, _C = yaml.SafeLoader, False
+_Base: Any = yaml.SafeLoader  # PyYAML built without libyaml: five times slower
+if yaml.__with_libyaml__:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    _Base = CParser
 
 
 class _Parser(_Base):  # type: ignore[misc]
@@ -52,10 +52,6 @@ class _Parser(_Base):  # type: ignore[misc]
     def descend_resolver(self, current_node: Any, current_index: Any) -> None: ...
 
     def ascend_resolver(self) -> None: ...
-
-    def dispose(self) -> None:
-        if not _C:
-            super().dispose()
 
 
 @dataclass(slots=True)
