@@ -20,7 +20,7 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from examples.cluster.lab import EngineProcess, Host, Wire, alive, end, spawn, start_time
+from examples.cluster.lab import EngineProcess, Host, Wire, alive, end, ip_of, spawn, start_time
 
 BASE = Path("/var/lib/dockyard-demo")
 STATE = BASE / "state.json"
@@ -33,7 +33,7 @@ LABELS = {"node1": "tier=back", "node2": "tier=front", "node3": "tier=front"}
 ENVIRONMENT = {
     "DOCKER_HOST": MANAGER,
     "STOCK_PLACEMENT": "constraint:tier==back",
-    "STOCK_HOST": NODES["node1"].partition("/")[0],
+    "STOCK_HOST": ip_of(NODES["node1"]),
 }
 
 

@@ -12,6 +12,7 @@ so a unix socket made inside a host is reachable from outside; mounts and links 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -21,6 +22,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pyroute2 import IPRoute
+
 
 def run(*command: str, check: bool = True) -> str:
     """Run a command of the system; its output, or an error that shows what it said."""
@@ -28,6 +31,16 @@ def run(*command: str, check: bool = True) -> str:
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)} exited {done.returncode}: {done.stderr or done.stdout}")
     return done.stdout
+
+
+def ip_of(address: str) -> str:
+    """``"10.0.0.1/24"`` → ``"10.0.0.1"``."""
+    return address.partition("/")[0]
+
+
+def prefix_of(address: str) -> int:
+    """``"10.0.0.1/24"`` → ``24``."""
+    return int(address.partition("/")[2])
 
 
 def alive(pid: int) -> bool:
@@ -79,22 +92,32 @@ class Host:
         """Make the namespaces; loopback is up."""
         holder = subprocess.Popen(
             ["unshare", "--net", "--mount", "--uts", "--propagation", "private", "sh", "-c",
-             'hostname "$0"; ip link set lo up; echo ready; exec sleep infinity', name],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
+             'hostname "$0"; echo ready; exec sleep infinity', name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # it outlives us, and whoever reads ours should see the end
+            text=True,
+            start_new_session=True,
         )  # fmt: skip
         assert holder.stdout is not None
         with holder.stdout:
             if holder.stdout.readline() != "ready\n":
-                raise RuntimeError(
-                    f"host {name} did not come up (unshare, hostname and ip are needed, as root)"
-                )
+                raise RuntimeError(f"host {name} did not come up (unshare and hostname are needed, as root)")
         holder.returncode = 0  # it outlives us; `end` reaps it
-        return cls(name, holder.pid, started=start_time(holder.pid))
+        host = cls(name, holder.pid, started=start_time(holder.pid))
+        with IPRoute(netns=host.netns) as links:
+            links.link("set", index=links.link_lookup(ifname="lo")[0], state="up")
+        return host
 
     @property
     def ip(self) -> str:
         """The address without its prefix length."""
-        return self.address.partition("/")[0]
+        return ip_of(self.address)
+
+    @property
+    def netns(self) -> str:
+        """Its network namespace, as a path."""
+        return f"/proc/{self.pid}/ns/net"
 
     @property
     def up(self) -> bool:
@@ -141,35 +164,48 @@ class Wire:
     address: str
     inside: Host | None = None
 
-    def _run(self, *command: str, check: bool = True) -> str:
-        return self.inside.run(*command, check=check) if self.inside else run(*command, check=check)
+    def _links(self) -> IPRoute:
+        return IPRoute(netns=self.inside.netns) if self.inside else IPRoute()
 
     def lay(self) -> None:
         """Make the bridge, unless it is there."""
-        if self._run("ip", "link", "show", self.bridge, check=False):
-            return
-        self._run("ip", "link", "add", self.bridge, "type", "bridge")
-        self._run("ip", "addr", "add", self.address, "dev", self.bridge)
-        self._run("ip", "link", "set", self.bridge, "up")
+        with self._links() as links:
+            if links.link_lookup(ifname=self.bridge):
+                return
+            links.link("add", ifname=self.bridge, kind="bridge")
+            (index,) = links.link_lookup(ifname=self.bridge)
+            links.addr("add", index=index, address=ip_of(self.address), prefixlen=prefix_of(self.address))
+            links.link("set", index=index, state="up")
 
     def plug(self, host: Host, address: str) -> None:
         """Connect a host's eth0 to the bridge, with `address` and a default route by the bridge."""
-        port = f"{self.bridge[:8]}p{address.partition('/')[0].rpartition('.')[2]}"
-        holder = self.inside.pid if self.inside else os.getpid()
-        host.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", port, "netns", str(holder))
-        self._run("ip", "link", "set", port, "master", self.bridge, "up")
-        host.run("ip", "addr", "add", address, "dev", "eth0")
-        host.run("ip", "link", "set", "eth0", "up")
-        host.run("ip", "route", "add", "default", "via", self.address.partition("/")[0])
+        port = f"{self.bridge[:8]}p{ip_of(address).rpartition('.')[2]}"
+        with self._links() as links:
+            links.link("add", ifname=port, kind="veth", peer={"ifname": "eth0", "net_ns_pid": host.pid})
+            (bridge,), (index,) = links.link_lookup(ifname=self.bridge), links.link_lookup(ifname=port)
+            links.link("set", index=index, master=bridge, state="up")
+        with IPRoute(netns=host.netns) as links:
+            (index,) = links.link_lookup(ifname="eth0")
+            links.addr("add", index=index, address=ip_of(address), prefixlen=prefix_of(address))
         host.address = address
+        self.mend(host)
 
     def cut(self, host: Host) -> None:
         """Unplug a host, as a pulled cable does."""
-        host.run("ip", "link", "set", "eth0", "down", check=False)
+        with IPRoute(netns=host.netns) as links:
+            links.link("set", index=links.link_lookup(ifname="eth0")[0], state="down")
+
+    def mend(self, host: Host) -> None:
+        """Plug it in again; the default route went with the link."""
+        with IPRoute(netns=host.netns) as links:
+            links.link("set", index=links.link_lookup(ifname="eth0")[0], state="up")
+            links.route("add", dst="default", gateway=ip_of(self.address))
 
     def remove(self) -> None:
         """Take the bridge away; its ports go with their hosts."""
-        self._run("ip", "link", "del", self.bridge, check=False)
+        with self._links() as links:
+            for index in links.link_lookup(ifname=self.bridge):
+                links.link("del", index=index)
 
 
 @dataclass
@@ -195,8 +231,8 @@ class EngineProcess:
 
     @property
     def cgroup_parent(self) -> str:
-        """No two engines of this machine may share one."""
-        return f"/dockyard-{self.directory.name}-{self.host.name}"
+        """No two engines of this machine may share one, so it is named after the directory."""
+        return f"/dockyard-{hashlib.sha256(bytes(self.directory)).hexdigest()[:12]}"
 
     def command(self) -> list[str]:
         """The daemon's command line."""

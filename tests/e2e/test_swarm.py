@@ -220,8 +220,7 @@ def test_a_dead_node_is_told_and_avoided(tmp_path: Path) -> None:
             assert cluster.node_of(f"new{number}") == "node1"
         done = docker.try_("run", "-d", "-e", "constraint:node==node2", "busybox", "sleep", "60")
         assert done.returncode == 125
-        dead.host.run("ip", "link", "set", "eth0", "up")
-        dead.host.run("ip", "route", "add", "default", "via", "10.213.51.1")
+        cluster.wire.mend(dead.host)
         while cluster.healthy() < 2:
             assert time.monotonic() - begun < 60
             time.sleep(0.2)
