@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-OURS = (
-    "dockyard",
-    "pydocker",
-    "pyswarm",
-    "spawner.py",
-    "dockerd",
-    "containerd",
-    "docker-registry",
-    "etcd",
-    "sshd",
-)
+#: Set in our environment, and so in that of every process a test starts.
+MARK = "DOCKYARD_TEST_SESSION"
+os.environ.setdefault(MARK, uuid.uuid4().hex)
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
@@ -36,18 +29,25 @@ class Survey:
 
 
 def _processes() -> frozenset[str]:
+    """Processes that this session started, directly or not: they have inherited our mark.
+
+    Spawners, monitors and containers start with an environment of their own; they are known by their
+    title and their cgroup.
+    """
+    mark = f"{MARK}={os.environ[MARK]}".encode()
     found = set()
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        if not entry.name.isdigit() or int(entry.name) in {os.getpid(), os.getppid()}:
             continue
         try:
-            words = (entry / "cmdline").read_bytes().split(b"\0")[:3]
-            state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+            title = (entry / "cmdline").read_bytes().replace(b"\0", b" ").strip()
+            marked = mark in (entry / "environ").read_bytes().split(b"\0")
+            contained = b"/dockyard-" in (entry / "cgroup").read_bytes()
         except OSError:
             continue
-        text = b" ".join(words).decode("utf-8", "replace")
-        if state != "Z" and any(word in text for word in OURS):
-            found.add(f"process {entry.name} {text}")
+        shim = title.startswith(b"dockyard-") or b"engine/shim/spawner.py" in title
+        if title and (marked or contained or shim):  # a zombie has no title
+            found.add(f"process {entry.name} {title[:100].decode('utf-8', 'replace')}")
     return frozenset(found)
 
 
