@@ -52,7 +52,7 @@ def find(root: Path, patterns: Sequence[str], instruction: str) -> list[Source]:
                     f"{instruction} failed: forbidden path outside the build context: {pattern} ()"
                 ) from exc
             if _WILDCARDS & set(path):
-                found += [Source(match, _kind(fd, match)) for match in _glob(fd, path)]
+                found += [_single(fd, match, instruction) for match in _glob(fd, path)]
             else:
                 found.append(_single(fd, path, instruction))
     if not found:
@@ -111,7 +111,7 @@ def _list(root_fd: int, path: str) -> list[str]:
 
 def _exists(root_fd: int, path: str) -> bool:
     try:
-        os.close(open_in_root(root_fd, path, os.O_PATH))
+        os.close(open_in_root(root_fd, path, os.O_PATH | os.O_NOFOLLOW))
     except OSError:
         return False
     return True
