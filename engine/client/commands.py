@@ -1,6 +1,7 @@
 """What the four command lines share: verbs imported when they are used, errors as exit codes.
 
-    main = LazyGroup("pyexample", help="…", verbs={"ls": "example.cli.ls:ls"}, name…)
+    @click.group(cls=LazyGroup, verbs={"ls": ("example.cli.ls:command", "List examples")})
+    def pyexample() -> None: …
 
 A command raises errdefs; `run_main` prints the message on standard error and exits with 1 (or what
 the exception's `exit_code` says), 130 after Ctrl-C, 2 for wrong usage.

@@ -4,40 +4,26 @@ from __future__ import annotations
 
 import logging
 import sys
-from importlib import import_module
 
 import click
 
 from engine.api.versions import ENGINE_VERSION
-from engine.errdefs import DockyardError
+from engine.client.commands import LazyGroup, run_main
 
-_VERBS = {
-    "create": "Print a new cluster id",
-    "join": "Tell the discovery of this host's engine, for as long as it runs",
-    "list": "List the nodes that the discovery knows",
-    "manage": "Serve one Docker API for the cluster",
+VERBS = {
+    "create": ("swarm.cli.create:command", "Print a new cluster id"),
+    "join": ("swarm.cli.join:command", "Tell the discovery of this host's engine, for as long as it runs"),
+    "list": ("swarm.cli.list:command", "List the nodes that the discovery knows"),
+    "manage": ("swarm.cli.manage:command", "Serve one Docker API for the cluster"),
 }
 
 
-class _Verbs(click.Group):
-    """Finds a verb in the module of its name."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _VERBS:
-            return None
-        command = getattr(import_module(f"swarm.cli.{cmd_name}"), "command")  # noqa: B009 - typed as Any
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_VERBS.items()))
-
-
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    verbs=VERBS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: pyswarm manage -H tcp://127.0.0.1:3375 nodes://10.0.0.5:2375,10.0.0.6:2375",
+)
 @click.version_option(ENGINE_VERSION, "-v", "--version", prog_name="pyswarm")
 @click.option("--debug", is_flag=True, envvar="DEBUG", help="Log everything.")
 @click.option(
@@ -60,11 +46,7 @@ def cli(debug: bool, log_level: str, experimental: bool) -> None:
 
 def main() -> None:
     """The console script. An error is one line; exit code 1."""
-    try:
-        cli.main(prog_name="pyswarm")
-    except DockyardError as exc:
-        click.echo(f"pyswarm: {exc}", err=True)
-        sys.exit(1)
+    run_main(cli, "pyswarm")
 
 
 if __name__ == "__main__":
