@@ -137,7 +137,7 @@ def test_what_is_no_duration(text):
 
 def test_an_error_is_one_line_and_exit_code_1():
     done = subprocess.run([PYSWARM, "list", "file:///nowhere"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "pyswarm: cannot read /nowhere: No such file or directory\n")
+    assert (done.returncode, done.stderr) == (1, "cannot read /nowhere: No such file or directory\n")
     done = subprocess.run(
         [PYSWARM, "manage", "--strategy", "best", "a:1"], capture_output=True, text=True, check=False
     )
