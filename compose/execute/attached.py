@@ -96,6 +96,11 @@ class Foreground:
     async def run(self, bring_up: Coroutine[Any, Any, None]) -> int:
         """Bring the project up and stay until everything has ended; the exit code."""
         async with signals(self.on_signal):
+            try:
+                await self._note_running()
+            except BaseException:
+                bring_up.close()
+                raise
             with self.events.queue() as queue:
                 watcher = asyncio.create_task(self._watch(queue))
                 try:
@@ -130,12 +135,17 @@ class Foreground:
                 task.cancel()
             await asyncio.gather(ended, signalled, return_exceptions=True)
 
+    async def _note_running(self) -> None:
+        """What runs before `up` is shown from now on; what `up` starts, from its start."""
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        for container in chosen(await observe.containers(self.client, self.project), self.services):
+            if container.running:
+                self.resume[container.id] = now
+
     async def _look(self) -> None:
-        """Containers that ran before `up` did nothing to them: shown from now on."""
+        """Follow what runs and hasn't been followed: it ran before, or its start event is yet to come."""
         for container in chosen(await observe.containers(self.client, self.project), self.services):
             if container.running and container.id not in self.running:
-                now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-                self.resume.setdefault(container.id, now)
                 self._follow(container)
         self._check_ended()
 
@@ -171,7 +181,9 @@ class Foreground:
     async def _watch(self, queue: asyncio.Queue[dict[str, Any] | None]) -> None:
         while True:
             event = await queue.get()
-            if event is None:
+            if event is None:  # events may have been missed
+                if self.up:
+                    await self._look()
                 continue
             identity = (event.get("Actor") or {}).get("ID", "")
             action = str(event.get("Action") or event.get("status") or "")

@@ -27,7 +27,7 @@ class ProjectEvents:
 
     def __init__(self, client: DockerClient, project: str) -> None:
         self._client, self._project = client, project
-        self._changed: dict[str, asyncio.Event] = {}
+        self._changed: dict[str, set[asyncio.Event]] = {}
         self._queues: set[asyncio.Queue[dict[str, Any] | None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -75,25 +75,30 @@ class ProjectEvents:
         attributes = actor.get("Attributes") or {}
         if event.get("Type", "container") != "container" or attributes.get(labels.PROJECT) != self._project:
             return
-        waiter = self._changed.get(actor.get("ID", ""))
-        if waiter:
+        for waiter in self._changed.get(actor.get("ID", ""), ()):
             waiter.set()
         for queue in self._queues:
             queue.put_nowait(event)
 
     def _wake_all(self) -> None:
-        for waiter in self._changed.values():
-            waiter.set()
+        for waiters in self._changed.values():
+            for waiter in waiters:
+                waiter.set()
         for queue in self._queues:
             queue.put_nowait(None)
 
     async def changes(self, container: str) -> AsyncIterator[None]:
         """Yield at once, and again whenever something happened to the container."""
-        waiter = self._changed.setdefault(container, asyncio.Event())
-        while True:
-            waiter.clear()
-            yield
-            await waiter.wait()
+        waiter = asyncio.Event()
+        waiters = self._changed.setdefault(container, set())
+        waiters.add(waiter)
+        try:
+            while True:
+                waiter.clear()
+                yield
+                await waiter.wait()
+        finally:
+            waiters.discard(waiter)
 
     @contextlib.contextmanager
     def queue(self) -> Any:
