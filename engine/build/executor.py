@@ -210,8 +210,9 @@ class Executor:
             await self._commit(work, line, layer)
 
     async def _copy(self, plan: Plan, work: _Work, step: Instruction) -> None:
-        if "parents" in step.flags:
-            raise Unsupported(f"the --parents option of {step.name} is not supported by this builder")
+        for flag in ("parents", "keep-git-dir", "unpack"):
+            if flag in step.flags:
+                raise Unsupported(f"the --{flag} option of {step.name} is not supported by this builder")
         root = await self._root_of(plan, work, step)
         scratch = self._services.scratch()
         fetched = await self._fetch(work, step)
@@ -225,12 +226,16 @@ class Executor:
     async def _fetch(self, work: _Work, step: Instruction) -> dict[str, Taken]:
         """Fetch the sources of an ADD that are URLs."""
         found: dict[str, Taken] = {}
+        checksum = work.state.expand(step.flags.get("checksum", ""))
         for number, word in enumerate(step.args[:-1] if step.name == "ADD" else ()):
             url = work.state.expand(word)
             if remote.is_remote(url):
                 directory = self._services.scratch() / f"remote-{self._number}-{number}"
                 directory.mkdir(exist_ok=True)
-                found[url] = Taken(directory, (Source(await remote.fetch(url, directory), "file"),))
+                name = await remote.fetch(url, directory, checksum=checksum)
+                found[url] = Taken(directory, (Source(name, "file"),))
+        if checksum and not found:
+            raise InvalidParameter("ADD failed: --checksum can only be used with an http or https source")
         return found
 
     async def _root_of(self, plan: Plan, work: _Work, step: Instruction) -> Path:

@@ -1,6 +1,7 @@
 """ADD and COPY between directories: what arrives, as whose, and that nothing leads outside."""
 
 import functools
+import hashlib
 import gzip
 import http.server
 import io
@@ -190,6 +191,15 @@ async def test_a_url_is_fetched_and_not_unpacked(server: str, tmp_path: Path, ro
     assert arrived.read_bytes() == archive()
     assert stat.S_IMODE(arrived.stat().st_mode) == 0o600
     assert arrived.stat().st_mtime == 10**9
+
+
+async def test_the_checksum_of_a_url_is_verified(server: str, tmp_path: Path) -> None:
+    right = f"sha256:{hashlib.sha256(archive()).hexdigest()}"
+    assert await remote.fetch(f"{server}/tool.tar", tmp_path, checksum=right) == "tool.tar"
+    with pytest.raises(InvalidParameter, match="digest mismatch"):
+        await remote.fetch(f"{server}/tool.tar", tmp_path, checksum=f"sha256:{'0' * 64}")
+    with pytest.raises(InvalidParameter, match="invalid --checksum"):
+        await remote.fetch(f"{server}/tool.tar", tmp_path, checksum="md5:1")
 
 
 async def test_a_url_that_cannot_be_fetched(server: str, tmp_path: Path) -> None:
