@@ -1,8 +1,8 @@
 """ADD and COPY between directories: what arrives, as whose, and that nothing leads outside."""
 
 import functools
-import hashlib
 import gzip
+import hashlib
 import http.server
 import io
 import os
