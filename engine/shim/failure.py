@@ -22,6 +22,14 @@ class SetupError(Exception):
         super().__init__(operation, number, path, message)
         self.operation, self.number, self.path, self.message = operation, number, path, message
 
+    @classmethod
+    def of(cls, operation: str, exc: OSError) -> SetupError:
+        """The failure of a system call, or one that we found and said more about."""
+        number = exc.errno or 0
+        said = str(exc.strerror or "")
+        own = said if said != os.strerror(number) else ""
+        return cls(operation, number, str(exc.filename or ""), own)
+
     def to_dict(self) -> dict[str, Any]:
         """As it travels."""
         return {"operation": self.operation, "errno": self.number, "path": self.path, "message": self.message}

@@ -100,6 +100,21 @@ def _join_cgroup(cgroup: Cgroup) -> None:
             _write_file(path, "0")
 
 
+def _join_group_of_init(launch: Launch) -> None:
+    """A container may have divided its group (systemd, an engine); in version 2 only the leaves take
+    processes then (EBUSY), and init is in one of them."""
+    try:
+        _join_cgroup(launch.cgroup)
+    except SetupError as exc:
+        if exc.number != errno.EBUSY:
+            raise
+        with open(f"/proc/self/fdinfo/{launch.init_pidfd}", encoding="ascii") as file:
+            pid = next(line.split()[1] for line in file if line.startswith("Pid:"))
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
+            below = file.read().partition(launch.cgroup.path)[2].partition("\n")[0]
+        _join_cgroup(Cgroup(launch.cgroup.layout, launch.cgroup.path + below))
+
+
 def _init(launch: Launch, channel: socket.socket) -> None:
     spec = launch.spec
     stages = {"forked": time.monotonic()}
@@ -143,7 +158,7 @@ def _exec(launch: Launch, channel: socket.socket) -> None:
     stages = {"forked": time.monotonic()}
     identity.default_signals()
     os.setsid()
-    _join_cgroup(launch.cgroup)
+    _join_group_of_init(launch)
     _set_oom_score(launch.process)
     prctl.set_dumpable(False)
     flags = 0
