@@ -22,7 +22,7 @@ from pathlib import Path
 
 from examples.cluster.lab import EngineProcess, Host, Wire, alive, end, ip_of, spawn, start_time
 
-BASE = Path("/var/lib/dockyard-demo")
+BASE = Path(os.environ.get("DOCKYARD_DEMO_DIR", "/var/lib/dockyard-demo"))
 STATE = BASE / "state.json"
 BIN = Path(sys.executable).parent
 SHOP = Path(__file__).resolve().parent.parent / "shop"
