@@ -11,9 +11,17 @@ RUNTIME = "native"
 
 
 def complete(
-    host: dict[str, Any], *, log_driver: str, log_opts: Mapping[str, str], shm_size: int = DEFAULT_SHM_SIZE
+    host: dict[str, Any],
+    *,
+    log_driver: str,
+    log_opts: Mapping[str, str],
+    shm_size: int = DEFAULT_SHM_SIZE,
+    cgroup2: bool = False,
 ) -> None:
-    """Fill in defaults, in place. The log options of the daemon count only for its own driver."""
+    """Fill in defaults, in place. The log options of the daemon count only for its own driver.
+
+    cgroup2: the host has version 2 alone, where a privileged container, too, gets a view of its own.
+    """
     if host.get("NetworkMode") in (None, "", "default"):
         host["NetworkMode"] = "bridge"
     log = host["LogConfig"]
@@ -23,7 +31,8 @@ def complete(
     policy = host["RestartPolicy"]
     policy["Name"] = policy.get("Name") or "no"
     host["IpcMode"] = host.get("IpcMode") or "private"
-    host["CgroupnsMode"] = host.get("CgroupnsMode") or ("host" if host.get("Privileged") else "private")
+    shares_cgroups = host.get("Privileged") and not cgroup2
+    host["CgroupnsMode"] = host.get("CgroupnsMode") or ("host" if shares_cgroups else "private")
     host["Runtime"] = host.get("Runtime") or RUNTIME
     if not host.get("ShmSize") and (host["IpcMode"] in ("private", "shareable")):
         host["ShmSize"] = shm_size
@@ -38,11 +47,18 @@ def complete(
             host["ReadonlyPaths"] = list(READONLY_PATHS)
 
 
-def warnings(host: Mapping[str, Any]) -> list[str]:
+def warnings(host: Mapping[str, Any], *, cgroup2: bool = False) -> list[str]:
     """What the client should know though the request is valid."""
     found = []
     if host.get("NetworkMode") == "host" and (host.get("PortBindings") or host.get("PublishAllPorts")):
         found.append("Published ports are discarded when using host network mode")
     if host.get("OomKillDisable") and not host.get("Memory"):
         found.append("OOM killer is disabled for the container, but no memory limit is set")
+    if cgroup2 and host.get("OomKillDisable"):
+        found.append("Your kernel does not support OomKillDisable. OomKillDisable discarded.")
+    if cgroup2 and host.get("MemorySwappiness") not in (None, -1):
+        found.append(
+            "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. "
+            "Memory swappiness discarded."
+        )
     return found

@@ -16,6 +16,7 @@ from engine.container.live import describe
 from engine.container.model import Container, MountPoint, Phase
 from engine.container.names import validate as validate_name
 from engine.container.wire import CreateRequest, as_dict
+from engine.daemon import hostinfo
 from engine.daemon.engine import Engine
 from engine.daemon.populate import populate
 from engine.driverapi import registry
@@ -51,6 +52,7 @@ async def create(engine: Engine, request: CreateRequest, name: str = "") -> Crea
         log_driver=settings.log_driver,
         log_opts=settings.log_opts,
         shm_size=settings.default_shm_size,
+        cgroup2=hostinfo.cgroup_version() == "2",
     )
     _resolve_network_mode(engine, host)
     validate.create(config, host)
@@ -71,7 +73,7 @@ async def create(engine: Engine, request: CreateRequest, name: str = "") -> Crea
     container.phase = Phase.NONE
     engine.containers.save(container)
     engine.events.publish("container", "create", container.id, describe(container))
-    return Created(container.id, warnings(host))
+    return Created(container.id, warnings(host, cgroup2=hostinfo.cgroup_version() == "2"))
 
 
 def _parts(request: CreateRequest) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

@@ -163,6 +163,10 @@ class Cgroup:
                 return True
             if exc.errno == tolerated:
                 return False
+            if exc.errno == errno.ENOENT:
+                # Version 2: a parent with processes of its own can't hand controllers down.
+                words = "the cgroup controller is not enabled here; choose a cgroup parent that has it"
+                raise OSError(errno.EOPNOTSUPP, words, path) from None
             raise
         return True
 

@@ -94,6 +94,12 @@ def _cpu_max(resources: Resources) -> list[str]:
     return [f"{quota if quota and quota > 0 else 'max'} {period or 100000}"]
 
 
+def _io_weight(resources: Resources) -> list[str]:
+    """blkio's scale (10 … 1000) on that of io.weight (1 … 10000)."""
+    value = _get(resources, "blockIO", "weight")
+    return [str(1 + (min(max(value, 10), 1000) - 10) * 9999 // 990)] if value else []
+
+
 def _throttle(key: str, prefix: str = "") -> Render:
     def render(resources: Resources) -> list[str]:
         rows = _get(resources, "blockIO", key) or []
@@ -171,7 +177,7 @@ V1: tuple[Knob, ...] = (
 )
 
 # Devices have no file in version 2: they are an eBPF program attached to the group. Until that is
-# there, what a container may open on v2 is bounded by the nodes it has and by lacking CAP_MKNOD.
+# there, a container with CAP_MKNOD (it is in the default set) can open any device on v2.
 V2: tuple[Knob, ...] = (
     Knob("memory", "memory.max", _limit("memory", "limit", "max")),
     Knob("memory", "memory.low", _limit("memory", "reservation", "max")),
@@ -182,6 +188,7 @@ V2: tuple[Knob, ...] = (
     Knob("cpuset", "cpuset.mems", _text("cpu", "mems")),
     Knob("pids", "pids.max", _limit("pids", "limit", "max")),
     Knob("io", "io.bfq.weight", _blkio_weight, optional=True),
+    Knob("io", "io.weight", _io_weight, optional=True),  # what counts where the scheduler is not BFQ
     Knob("io", "io.max", _throttle("throttleReadBpsDevice", "rbps=")),
     Knob("io", "io.max", _throttle("throttleWriteBpsDevice", "wbps=")),
     Knob("io", "io.max", _throttle("throttleReadIOPSDevice", "riops=")),

@@ -7,6 +7,7 @@ file system is the image's.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket

@@ -144,3 +144,17 @@ def test_a_privileged_container_has_no_masked_paths():
 def test_ports_published_on_the_host_network_are_warned_of():
     assert warnings({"NetworkMode": "host", "PortBindings": {"80/tcp": []}, "PublishAllPorts": True})
     assert not warnings({"NetworkMode": "bridge", "PublishAllPorts": True})
+
+
+def test_privileged_containers_see_all_cgroups_of_version_1_alone():
+    for cgroup2, mode in ((False, "host"), (True, "private")):
+        one = host(Privileged=True)
+        complete(one, log_driver="none", log_opts={}, cgroup2=cgroup2)
+        assert one["CgroupnsMode"] == mode
+
+
+def test_what_version_2_of_cgroups_lacks_is_warned_of():
+    asked = host(OomKillDisable=True, MemorySwappiness=10, Memory=64 << 20)
+    assert not warnings(asked)
+    assert [text.rsplit(maxsplit=1)[1] for text in warnings(asked, cgroup2=True)] == ["discarded."] * 2
+    assert not warnings(host(MemorySwappiness=-1), cgroup2=True)
