@@ -4,68 +4,56 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from compose.cli.context import Settings
 from compose.errors import ComposeError, ExitWith
+from engine.client.commands import LazyGroup
 from engine.errdefs import DockyardError
 
-VERBS: dict[str, tuple[str, str]] = {
-    "build": ("compose.cli.build", "Build or rebuild services"),
-    "config": ("compose.cli.config", "Parse, resolve and render compose file in canonical format"),
-    "convert": ("compose.cli.config", "Alias of config"),
-    "create": ("compose.cli.create", "Create containers for services"),
-    "down": ("compose.cli.down", "Stop and remove containers, networks"),
-    "exec": ("compose.cli.exec", "Execute a command in a running container"),
-    "images": ("compose.cli.images", "List images used by the created containers"),
-    "kill": ("compose.cli.kill", "Force stop service containers"),
-    "logs": ("compose.cli.logs", "View output from containers"),
-    "port": ("compose.cli.port", "Print the public port for a port binding"),
-    "ps": ("compose.cli.ps", "List containers"),
-    "pull": ("compose.cli.pull", "Pull service images"),
-    "restart": ("compose.cli.restart", "Restart service containers"),
-    "rm": ("compose.cli.rm", "Removes stopped service containers"),
-    "run": ("compose.cli.run", "Run a one-off command on a service"),
-    "start": ("compose.cli.start", "Start services"),
-    "stop": ("compose.cli.stop", "Stop services"),
-    "top": ("compose.cli.top", "Display the running processes"),
-    "up": ("compose.cli.up", "Create and start containers"),
-    "version": ("compose.cli.version", "Show the version information"),
+VERBS = {
+    "build": ("compose.cli.build:command", "Build or rebuild services"),
+    "config": ("compose.cli.config:command", "Parse, resolve and render compose file in canonical format"),
+    "create": ("compose.cli.create:command", "Create containers for services"),
+    "down": ("compose.cli.down:command", "Stop and remove containers, networks"),
+    "exec": ("compose.cli.exec:command", "Execute a command in a running container"),
+    "images": ("compose.cli.images:command", "List images used by the created containers"),
+    "kill": ("compose.cli.kill:command", "Force stop service containers"),
+    "logs": ("compose.cli.logs:command", "View output from containers"),
+    "port": ("compose.cli.port:command", "Print the public port for a port binding"),
+    "ps": ("compose.cli.ps:command", "List containers"),
+    "pull": ("compose.cli.pull:command", "Pull service images"),
+    "restart": ("compose.cli.restart:command", "Restart service containers"),
+    "rm": ("compose.cli.rm:command", "Removes stopped service containers"),
+    "run": ("compose.cli.run:command", "Run a one-off command on a service"),
+    "start": ("compose.cli.start:command", "Start services"),
+    "stop": ("compose.cli.stop:command", "Stop services"),
+    "top": ("compose.cli.top:command", "Display the running processes"),
+    "up": ("compose.cli.up:command", "Create and start containers"),
+    "version": ("compose.cli.version:command", "Show the version information"),
 }
 
+ALIASES = {"convert": "config"}
 
-class LazyGroup(click.Group):
-    """A group that imports a verb's module only when that verb runs; help reads the table."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs."""
-        return sorted(VERBS)
+class ComposeGroup(LazyGroup):
+    """The verbs and their aliases; an unknown one is reported as docker does."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb, imported."""
-        if cmd_name not in VERBS:
-            return None
-        command = import_module(VERBS[cmd_name][0]).command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The verbs with one line each, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, VERBS[name][1]) for name in sorted(VERBS) if name != "convert"])
+        """As a lazy group does, aliases resolved."""
+        return super().get_command(ctx, ALIASES.get(cmd_name, cmd_name))
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        """As click does, but an unknown verb is reported as docker does."""
-        if args and not args[0].startswith("-") and args[0] not in VERBS:
+        """As click does, but for an unknown verb."""
+        if args and not args[0].startswith("-") and args[0] not in {*VERBS, *ALIASES}:
             click.echo(f'unknown docker command: "compose {args[0]}"', err=True)
             ctx.exit(1)
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=ComposeGroup, verbs=VERBS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-f", "--file", "files", multiple=True, metavar="PATH", help="Compose configuration files")
 @click.option("-p", "--project-name", default="", metavar="NAME", help="Project name")
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Specify a profile to enable")

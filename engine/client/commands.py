@@ -9,7 +9,6 @@ the exception's `exit_code` says), 130 after Ctrl-C, 2 for wrong usage.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from functools import update_wrapper
@@ -37,13 +36,13 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the table's order."""
-        return [*self._verbs, *super().list_commands(ctx)]
+        return list(self._verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the verb."""
         entry = self._verbs.get(cmd_name)
         if entry is None:
-            return super().get_command(ctx, cmd_name)
+            return None
         module, _, attribute = entry[0].partition(":")
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
@@ -59,6 +58,8 @@ def coroutine(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     """Let an `async def` be a click command."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        import asyncio  # 35 ms that a command line without network need not pay
+
         return asyncio.run(function(*args, **kwargs))
 
     return update_wrapper(call, function)
