@@ -54,6 +54,8 @@ def warnings(host: Mapping[str, Any], *, cgroup2: bool = False) -> list[str]:
         found.append("Published ports are discarded when using host network mode")
     if host.get("OomKillDisable") and not host.get("Memory"):
         found.append("OOM killer is disabled for the container, but no memory limit is set")
+    if host.get("Init"):
+        found.append("This engine does not put an init process into containers yet. Init discarded.")
     if cgroup2 and host.get("OomKillDisable"):
         found.append("Your kernel does not support OomKillDisable. OomKillDisable discarded.")
     if cgroup2 and host.get("MemorySwappiness") not in (None, -1):

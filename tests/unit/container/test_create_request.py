@@ -144,6 +144,9 @@ def test_a_privileged_container_has_no_masked_paths():
 def test_ports_published_on_the_host_network_are_warned_of():
     assert warnings({"NetworkMode": "host", "PortBindings": {"80/tcp": []}, "PublishAllPorts": True})
     assert not warnings({"NetworkMode": "bridge", "PublishAllPorts": True})
+    assert warnings({"Init": True}) == [
+        "This engine does not put an init process into containers yet. Init discarded."
+    ]
 
 
 def test_privileged_containers_see_all_cgroups_of_version_1_alone():
