@@ -14,13 +14,15 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 BUSYBOX = Path("/bin/busybox")
 #: Depends on the current kernel. The -cloud- flavour, a third of the size, has no 9p.
 META_PACKAGE = "linux-image-amd64"
+
+BUILTIN = "modules.builtin"
 
 #: What the machine and an engine in it need; what these depend on is found in the modules themselves.
 MODULES = (
@@ -52,9 +54,15 @@ def fetch() -> Kernel:
     """The newest kernel of the distribution, from the cache if it is there. Raises Unavailable."""
     cached = sorted(cache_directory().glob("linux-*/vmlinuz"), key=lambda image: image.stat().st_mtime)
     directory = cached[-1].parent if cached else _download()
-    files = {path.stem.replace("-", "_"): path for path in (directory / "modules").iterdir()}
-    image = directory / "vmlinuz"
-    return Kernel(directory.name.removeprefix("linux-"), image, tuple(in_load_order(MODULES, files)))
+    files = {_name(path): path for path in (directory / "modules").iterdir()}
+    builtin = {_name(Path(line)) for line in (directory / BUILTIN).read_text().splitlines()}
+    modules = in_load_order(MODULES, files, builtin)
+    return Kernel(directory.name.removeprefix("linux-"), directory / "vmlinuz", tuple(modules))
+
+
+def _name(path: Path) -> str:
+    """A module's name: "-" in the file's is "_" in its own."""
+    return path.stem.replace("-", "_")
 
 
 def _apt(*command: str, cwd: str | None = None) -> str:
@@ -97,7 +105,9 @@ def _download() -> Path:
 def _unpack(deb: Path, target: Path) -> None:
     """Take the kernel and all modules that may matter, out of 400 MB."""
     (target / "modules").mkdir(parents=True)
-    wanted = re.compile(r"/kernel/(crypto|fs|lib|net|drivers/(virtio|net|char/hw_random)|arch/x86/crypto)/")
+    wanted = re.compile(
+        r"/kernel/((crypto|fs|lib|net|drivers/virtio|drivers/char/hw_random|arch/x86/crypto)/|drivers/net/[^/]+$)"
+    )
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         with tarfile.open(fileobj=process.stdout, mode="r|") as tar:
@@ -105,6 +115,8 @@ def _unpack(deb: Path, target: Path) -> None:
                 name = Path(member.name).name
                 if name.startswith("vmlinuz-"):
                     place = target / "vmlinuz"
+                elif name == BUILTIN:
+                    place = target / BUILTIN
                 elif name.endswith(".ko") and wanted.search(member.name):
                     place = target / "modules" / name
                 else:
@@ -112,25 +124,27 @@ def _unpack(deb: Path, target: Path) -> None:
                 file = tar.extractfile(member)
                 if file is not None:
                     place.write_bytes(file.read())
+        process.stdout.read()  # the padding; dpkg-deb fails if nobody takes it
     if process.returncode or not (target / "vmlinuz").exists():
         raise Unavailable(f"{deb.name} holds no kernel")
 
 
-def in_load_order(names: Iterable[str], files: Mapping[str, Path]) -> list[Path]:
+def in_load_order(names: Iterable[str], files: Mapping[str, Path], builtin: Container[str]) -> list[Path]:
     """The files of modules, each after those it depends on (its .modinfo says which).
 
-    A module that is not there is built into the kernel.
+    Raises Unavailable for one that is neither there nor `builtin`.
     """
     ordered: dict[str, Path] = {}
 
     def add(name: str) -> None:
-        path = files.get(name.replace("-", "_"))
-        if path is None or name in ordered:
+        if name in ordered or name in builtin:
             return
-        info = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
-        for needed in (info[1].decode() if info else "").split(","):
+        if name not in files:
+            raise Unavailable(f"the kernel has no module {name}")
+        info = re.search(rb"\0depends=([^\0]*)\0", files[name].read_bytes())
+        for needed in filter(None, (info[1].decode() if info else "").split(",")):
             add(needed.replace("-", "_"))
-        ordered[name] = path
+        ordered[name] = files[name]
 
     for name in names:
         add(name)
