@@ -20,7 +20,17 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from examples.cluster.lab import EngineProcess, Host, Wire, alive, end, ip_of, spawn, start_time
+from examples.cluster.lab import (
+    EngineProcess,
+    Host,
+    Wire,
+    alive,
+    end,
+    ip_of,
+    spawn,
+    start_time,
+    uninterrupted,
+)
 
 BASE = Path(os.environ.get("DOCKYARD_DEMO_DIR", "/var/lib/dockyard-demo"))
 STATE = BASE / "state.json"
@@ -91,19 +101,28 @@ def start_node(started: Started, name: str, address: str) -> EngineProcess:
     host = started.host(name)
     if host is None:
         shutil.rmtree(BASE / name / "exec", ignore_errors=True)  # what a reboot would have cleared
-        host = Host.boot(name)
-        started.hosts[name] = asdict(host)
-        started.save()
+        with uninterrupted():
+            host = Host.boot(name)
+            started.hosts[name] = asdict(host)
+            started.save()
     if not host.address:
         WIRE.plug(host, address)
         started.hosts[name] = asdict(host)
         started.save()
-    engine = engine_of(host)
-    engine.pid = started.pid(name)
-    if not engine.pid:
-        engine.start()
-        started.remember(name, engine.pid)
+    engine = running_engine(started, host)
     print(f"  {name}: {host.ip}:{engine.port}, {LABELS[name]}, data in {engine.directory}")
+    return engine
+
+
+def running_engine(started: Started, host: Host) -> EngineProcess:
+    """The engine of a host that is up, started or found, ready to answer."""
+    engine = engine_of(host)
+    with uninterrupted():
+        engine.pid = started.pid(host.name)
+        if not engine.pid:
+            engine.launch()
+            started.remember(host.name, engine.pid)
+    engine.wait_ready()
     return engine
 
 
@@ -122,14 +141,14 @@ def build_everywhere(engines: list[EngineProcess]) -> None:
 
 
 def start_manager(started: Started, engines: list[EngineProcess]) -> None:
-    """`pyswarm manage` over the nodes."""
-    if started.pid("manager"):
-        return
+    """`pyswarm manage` over the nodes, started or found, once all of them are healthy."""
     nodes = ",".join(f"{engine.host.ip}:{engine.port}" for engine in engines)
     command = [str(BIN / "pyswarm"), "manage", "-H", MANAGER, "--strategy", "spread", f"nodes://{nodes}"]
-    print("  " + " ".join(["pyswarm", *command[1:]]))
     log = BASE / "manager.log"
-    started.remember("manager", spawn(command, log))
+    with uninterrupted():
+        if not started.pid("manager"):
+            print("  " + " ".join(["pyswarm", *command[1:]]))
+            started.remember("manager", spawn(command, log))
     deadline = time.monotonic() + 30
     while _healthy_nodes() < len(engines):
         if not started.pid("manager") or time.monotonic() > deadline:
@@ -204,6 +223,8 @@ def up() -> None:
         say(f"The page, from {engine.host.name}: GET {url}")
         print(fetch(url))
     print(NEXT.format(seconds=time.monotonic() - begun, bin=BIN, shop=SHOP, **ENVIRONMENT))
+    if shutil.which("docker") is None:
+        print(NO_DOCKER)
 
 
 NEXT = """The demo took {seconds:.0f} s and leaves the cluster running. Try next:
@@ -217,6 +238,9 @@ NEXT = """The demo took {seconds:.0f} s and leaves the cluster running. Try next
   pycompose -f {shop}/compose.yaml ps
   pycompose -f {shop}/compose.yaml logs web
   make demo-down                           # removes all of it
+"""
+NO_DOCKER = """There is no docker CLI here: Debian's package docker.io brings one (no daemon needs to run).
+Until then: pydocker info, pydocker ps, pycompose -f … run --rm web hostname.
 """
 
 
@@ -233,10 +257,7 @@ def down() -> None:
         host = started.host(name)
         if host is None:
             continue
-        engine = engine_of(host)
-        engine.pid = started.pid(name)
-        if not engine.pid:
-            engine.start()
+        engine = running_engine(started, host)
         _remove_containers(engine)
         engine.remove()
         host.shut_down()
@@ -284,6 +305,9 @@ def main() -> None:
         verb()
     except (RuntimeError, OSError, subprocess.CalledProcessError) as exc:
         sys.exit(f"The demo failed: {exc}\nLogs are below {BASE}; `make demo-down` cleans up.")
+    except KeyboardInterrupt:
+        print("\nInterrupted. `make demo` goes on from here, `make demo-down` removes what there is.")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
-from pyroute2 import IPRoute
+from pyroute2 import IPRoute, NetlinkError
 
 
 def run(*command: str, check: bool = True) -> str:
@@ -75,6 +77,26 @@ def end(pid: int, *, grace: float = 10.0) -> None:
             if not alive(pid):
                 return
             time.sleep(0.01)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let Ctrl-C and its like wait until the block is done: what is made must be written down."""
+    arrived: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+
+    before = {
+        number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in arrived:
+            signal.raise_signal(late)
 
 
 @dataclass
@@ -164,23 +186,33 @@ class Wire:
     address: str
     inside: Host | None = None
 
-    def _links(self) -> IPRoute:
-        return IPRoute(netns=self.inside.netns) if self.inside else IPRoute()
+    @contextmanager
+    def _links(self) -> Iterator[IPRoute]:
+        try:
+            with IPRoute(netns=self.inside.netns) if self.inside else IPRoute() as links:
+                yield links
+        except NetlinkError as exc:
+            raise RuntimeError(f"the kernel refused to set up the bridge {self.bridge}: {exc}") from exc
 
     def lay(self) -> None:
-        """Make the bridge, unless it is there."""
+        """Make the bridge, unless it is there; one that an interrupt left half made is finished."""
         with self._links() as links:
-            if links.link_lookup(ifname=self.bridge):
-                return
-            links.link("add", ifname=self.bridge, kind="bridge")
+            if not links.link_lookup(ifname=self.bridge):
+                links.link("add", ifname=self.bridge, kind="bridge")
             (index,) = links.link_lookup(ifname=self.bridge)
-            links.addr("add", index=index, address=ip_of(self.address), prefixlen=prefix_of(self.address))
+            if not list(links.get_addr(index=index, address=ip_of(self.address))):
+                links.addr("add", index=index, address=ip_of(self.address), prefixlen=prefix_of(self.address))
             links.link("set", index=index, state="up")
 
     def plug(self, host: Host, address: str) -> None:
-        """Connect a host's eth0 to the bridge, with `address` and a default route by the bridge."""
+        """Connect a host's eth0 to the bridge, with `address` and a default route by the bridge.
+
+        A port of that address is made anew: it was of a host that is dying, or half made.
+        """
         port = f"{self.bridge[:8]}p{ip_of(address).rpartition('.')[2]}"
         with self._links() as links:
+            for index in links.link_lookup(ifname=port):
+                links.link("del", index=index)
             links.link("add", ifname=port, kind="veth", peer={"ifname": "eth0", "net_ns_pid": host.pid})
             (bridge,), (index,) = links.link_lookup(ifname=self.bridge), links.link_lookup(ifname=port)
             links.link("set", index=index, master=bridge, state="up")
@@ -246,9 +278,17 @@ class EngineProcess:
 
     def start(self, *, timeout: float = 30.0) -> None:
         """Start the daemon and wait until its socket answers."""
+        self.launch()
+        self.wait_ready(timeout=timeout)
+
+    def launch(self) -> None:
+        """Start the daemon; `pid` is known at once."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "daemon.json").touch()
         self.pid = self.host.spawn(self.command(), self.log)
+
+    def wait_ready(self, *, timeout: float = 30.0) -> None:
+        """Wait until the socket answers. Raises RuntimeError with the log's end if the daemon ends before."""
         deadline = time.monotonic() + timeout
         while not _answers(self.socket):
             if not alive(self.pid) or time.monotonic() > deadline:

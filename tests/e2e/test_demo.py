@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(300)]
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def read(path: Path) -> bytes:
+    """A file of /proc, empty if its process is gone."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
 class Demo:
     """The demo's two verbs inside a host."""
 
@@ -23,14 +33,36 @@ class Demo:
         self.machine = machine
         self.base = base
 
-    def __call__(self, verb: str) -> str:
+    def begin(self, verb: str) -> subprocess.Popen[str]:
+        """Start a verb, as a terminal does: in a process group of its own."""
         script = f"cd {ROOT} && exec {sys.executable} -m examples.cluster.demo {verb}"
-        done = subprocess.run(
-            self.machine.enter("sh", "-c", script), capture_output=True, text=True, timeout=180, check=False,
-            env={**os.environ, "DOCKYARD_DEMO_DIR": str(self.base)}, stdin=subprocess.DEVNULL,
+        return subprocess.Popen(
+            self.machine.enter("sh", "-c", script), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "DOCKYARD_DEMO_DIR": str(self.base)}, process_group=0,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+
+    def __call__(self, verb: str) -> str:
+        with self.begin(verb) as process:
+            out, err = process.communicate(timeout=180)
+        assert process.returncode == 0, out + err
+        return out
+
+    def interrupt(self, verb: str, when: Callable[[], bool]) -> tuple[int, str]:
+        """Ctrl-C as soon as something is so; the exit code and all that was printed."""
+        with self.begin(verb) as process:
+            deadline = time.monotonic() + 60
+            while not when() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.001)
+            os.killpg(process.pid, signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        return process.returncode, out + err
+
+    def processes(self) -> list[str]:
+        """The command lines of what the demo started and has not ended."""
+        mine = bytes(self.base)
+        lines = [read(path) for path in Path("/proc").glob("[0-9]*/cmdline")]
+        return [line.replace(b"\0", b" ").decode() for line in lines if mine in line]
 
     def links(self) -> list[str]:
         return self.machine.run("ls", "/proc/sys/net/ipv4/conf").split()
@@ -61,3 +93,21 @@ def test_the_demo_runs_twice_and_goes_without_trace(demo: Demo) -> None:
     assert "dockyard-demo0" not in demo.links()
     assert not demo.base.exists()
     assert "The demo is not there." in demo("down")
+
+
+def test_an_engine_whose_start_was_interrupted_goes_with_the_rest(demo: Demo) -> None:
+    code, printed = demo.interrupt("up", (demo.base / "node1" / "daemon.log").exists)
+    assert code == 130
+    assert "make demo-down" in printed
+    assert "Traceback" not in printed
+    assert "The demo is gone." in demo("down")
+    assert demo.processes() == []
+    assert "dockyard-demo0" not in demo.links()
+
+
+def test_an_interrupted_start_is_taken_up_where_it_stopped(demo: Demo) -> None:
+    demo.interrupt("up", (demo.base / "node2" / "daemon.log").exists)
+    running = [line for line in demo.processes() if "pydocker daemon" in line]
+    assert "Try next:" in demo("up")
+    assert set(running) <= set(demo.processes())
+    assert len([line for line in demo.processes() if "pydocker daemon" in line]) == 3
