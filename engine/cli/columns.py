@@ -42,6 +42,15 @@ def size(count: float) -> str:
     return f"{count:.3g}{unit}" if count < 1000 else f"{count:.0f}{unit}"
 
 
+def memory(count: float) -> str:
+    """Bytes in binary units with four digits, as docker has them: ``2 << 30`` → "2GiB"."""
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1024 or unit == "TiB":
+            break
+        count /= 1024
+    return f"{count:.4g}{unit}"
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Columns three blanks apart; the last one is not padded."""
     lines = [tuple(header), *(tuple(row) for row in rows)]

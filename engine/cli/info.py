@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from engine.cli.columns import size
+from engine.cli.columns import memory
 from engine.client import DockerClient, Endpoint
 from engine.client.commands import coroutine
 
@@ -40,7 +40,7 @@ async def command(endpoint: Endpoint) -> None:
         if info.get(member) not in (None, ""):
             click.echo(f"{heading}: {info[member]}")
     if info.get("MemTotal"):
-        click.echo(f"Total Memory: {size(info['MemTotal'])}")
+        click.echo(f"Total Memory: {memory(info['MemTotal'])}")
     for key, value in info.get("SystemStatus") or []:
         click.echo(f"{key}: {value}")
     for label in info.get("Labels") or []:

@@ -30,6 +30,7 @@ VERBS = {
 @click.group(
     cls=LazyGroup,
     verbs=VERBS,
+    unknown="The docker CLI may have it; it works with this engine, too: set DOCKER_HOST, or use docker -H.",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="The real docker CLI works with the engine, too: docker -H unix:///run/pydocker.sock run …",
 )

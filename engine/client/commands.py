@@ -27,12 +27,16 @@ class LazyGroup(click.Group):
     """A group whose verbs are named in a table and imported on use.
 
     verbs: name → (where, short help), e.g. ``"ls": ("machine.cli.ls:ls", "List machines")``. The
-    short help stands in the table so that `--help` imports none of them.
+    short help stands in the table so that `--help` imports none of them. unknown: what to tell who asks
+    for a verb that is not there.
     """
 
-    def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, verbs: Mapping[str, tuple[str, str]], unknown: str = "", **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._verbs = dict(verbs)
+        self._unknown = unknown
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the table's order."""
@@ -47,6 +51,18 @@ class LazyGroup(click.Group):
         command = getattr(import_module(module), attribute)
         assert isinstance(command, click.Command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but an unknown verb is answered with what was probably meant."""
+        if args and args[0] not in self._verbs and not args[0].startswith("-"):
+            import difflib  # only a typo pays for it
+
+            close = difflib.get_close_matches(args[0], self._verbs, n=1)
+            hints = [f"Did you mean '{close[0]}'?"] if close else [self._unknown] if self._unknown else []
+            ctx.fail(" ".join([f"No such command '{args[0]}'.", *hints]))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing anything."""

@@ -10,6 +10,7 @@ import os
 import posixpath
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from engine.container import signals
@@ -142,13 +143,21 @@ def _cpuset(config: Part, host: Part) -> str | None:
         text = host.get(key) or ""
         wanted = parse_list(text)
         if wanted is None:
-            return f"Invalid value {text} for cpuset {word}"
-        if word == "cpus" and (missing := wanted - set(range(os.cpu_count() or 1))):
-            last = (os.cpu_count() or 1) - 1
-            available = f"0-{last}" if last else "0"
-            requested = ",".join(str(cpu) for cpu in sorted(missing))
-            return f"Requested CPUs are not available - requested {requested}, available: {available}"
+            return f"Invalid value {text} for cpuset {word}: invalid format: {text}"
+        last = (os.cpu_count() or 1) - 1
+        available = _memory_nodes() if word == "mems" else f"0-{last}" if last else "0"
+        if wanted - (parse_list(available) or set()):
+            things = "memory nodes" if word == "mems" else "CPUs"
+            return f"Requested {things} are not available - requested {text}, available: {available}"
     return None
+
+
+def _memory_nodes() -> str:
+    """The host's memory nodes as a kernel list; a kernel without NUMA has one."""
+    try:
+        return Path("/sys/devices/system/node/online").read_text().strip()
+    except OSError:
+        return "0"
 
 
 def parse_list(text: str) -> set[int] | None:
@@ -188,9 +197,11 @@ def _modes(config: Part, host: Part) -> str | None:
         if value not in words and not shared:
             return f"invalid {label}: {value}"
     if host.get("NetworkMode") == "container:":
-        return "invalid container format container:<name|id>"
+        return "invalid network mode: invalid container format container:<name|id>"
     isolation = host.get("Isolation") or ""
-    return None if isolation in ("", "default") else f"invalid isolation '{isolation}' on linux"
+    if isolation in ("", "default"):
+        return None
+    return f"invalid isolation: \"{isolation}\" - linux only supports 'default'"
 
 
 def _network_conflicts(config: Part, host: Part) -> str | None:
@@ -229,9 +240,30 @@ def _extra_hosts(config: Part, host: Part) -> str | None:
     return None
 
 
+def _beyond_us(config: Part, host: Part) -> str | None:
+    """What the API has and no driver of ours does: better refused than left out unseen."""
+    if host.get("StorageOpt"):
+        return "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
+    for one in host.get("DeviceRequests") or ():
+        words = " ".join(f"[{' '.join(together)}]" for together in one.get("Capabilities") or ())
+        return f'could not select device driver "{one.get("Driver") or ""}" with capabilities: [{words}]'
+    return None
+
+
 def _runtime(config: Part, host: Part) -> str | None:
     name = host.get("Runtime") or ""
     return None if name in RUNTIMES else f"unknown or invalid runtime name: {name}"
+
+
+def _abilities(config: Part, host: Part) -> str | None:
+    """What no driver here provides is refused, as docker does without one, instead of passed over."""
+    if host.get("StorageOpt"):
+        return "--storage-opt is not supported: no storage driver here limits what a container writes"
+    for request in host.get("DeviceRequests") or ():
+        wanted = " ".join(f"[{' '.join(one)}]" for one in request.get("Capabilities") or ())
+        driver = request.get("Driver") or ""
+        return f'could not select device driver "{driver}" with capabilities: [{wanted}]'
+    return None
 
 
 RUNTIMES = ("", "native", "runc", "io.containerd.runc.v2")
@@ -245,7 +277,9 @@ _HOST_RULES: tuple[Rule, ...] = (
     _modes,
     _network_conflicts,
     _extra_hosts,
+    _beyond_us,
     _runtime,
+    _abilities,
 )
 
 

@@ -56,6 +56,7 @@ async def create(engine: Engine, request: CreateRequest, name: str = "") -> Crea
     )
     _resolve_network_mode(engine, host)
     validate.create(config, host)
+    _check_links(engine, host)
     logging_to = host["LogConfig"]
     validate.log_config(
         logging_to["Type"], logging_to["Config"] or {}, lambda kind: registry.load("log", kind)
@@ -99,6 +100,16 @@ def _resolve_network_mode(engine: Engine, host: dict[str, Any]) -> None:
         except NotFound as exc:
             # Not a 404: to clients that would mean that the image is missing.
             raise InvalidParameter(str(exc)) from exc
+
+
+def _check_links(engine: Engine, host: dict[str, Any]) -> None:
+    """Links count on the default network alone; there, each must lead to a container."""
+    for link in (host.get("Links") or ()) if host["NetworkMode"] == "bridge" else ():
+        target = link.lstrip("/").partition(":")[0]
+        try:
+            engine.containers.get(target)
+        except NotFound as exc:
+            raise InvalidParameter(f"could not get container for {target}: {exc}") from exc
 
 
 def _record(

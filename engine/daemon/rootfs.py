@@ -98,7 +98,12 @@ def _mount(engine: Engine, container: Container, point: MountPoint) -> dict[str,
             raise InvalidParameter(
                 f'invalid mount config for type "bind": bind source path does not exist: {point.source}'
             )
-        Path(point.source).mkdir(parents=True, exist_ok=True)
+        try:
+            Path(point.source).mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise InvalidParameter(
+                f"error while creating mount source path '{point.source}': mkdir: {exc.strerror}"
+            ) from exc
     return bind_mount(
         point.source,
         point.destination,

@@ -54,6 +54,8 @@ def test_a_container_that_can_not_start_keeps_its_error(docker: Docker) -> None:
         (["--network", "nosuchnet", "busybox", "true"], "network nosuchnet not found"),
         (["--network", "container:ghost", "busybox", "true"], "No such container: ghost"),
         (["--mount", "type=bind,src=/no/such,dst=/x", "busybox", "true"], "bind source path does not exist"),
+        (["-v", "/etc/passwd/x:/y", "busybox", "true"], "creating mount source path '/etc/passwd/x': mkdir"),
+        (["--link", "ghost", "busybox", "true"], "could not get container for ghost: No such container"),
         (["--log-driver", "nope", "busybox", "true"], "no log driver named 'nope'"),
         (["--stop-signal", "FOO", "busybox", "true"], "Invalid signal: FOO"),
         (["--name", "a b", "busybox", "true"], "Invalid container name (a b)"),

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from engine.cli import columns
+from engine.cli.columns import memory
 from engine.cli.main import VERBS, pydocker
 from engine.cli.ps import parse_filters, port, row
 from engine.errdefs import InvalidParameter
@@ -75,6 +76,19 @@ def test_every_verb_of_the_table_is_there_and_describes_itself() -> None:
         result = CliRunner().invoke(pydocker, [verb, "--help"])
         assert result.exit_code == 0, verb
         assert "Usage: pydocker" in result.output
+
+
+@pytest.mark.parametrize(("verb", "hint"), [("run", "docker CLI"), ("image", "Did you mean 'images'?")])
+def test_an_unknown_verb_is_answered_with_a_way_on(verb: str, hint: str) -> None:
+    result = CliRunner().invoke(pydocker, [verb])
+    assert result.exit_code == 2
+    assert f"No such command '{verb}'." in result.output
+    assert hint in result.output
+
+
+@pytest.mark.parametrize(("count", "words"), [(512, "512B"), (2 << 30, "2GiB"), (25279127552, "23.54GiB")])
+def test_memory_is_told_in_binary_units(count: int, words: str) -> None:
+    assert memory(count) == words
 
 
 def test_help_imports_neither_the_http_client_nor_a_verb() -> None:

@@ -110,6 +110,12 @@ def test_what_is_no_signal(text):
         ),
         ({}, {"ExtraHosts": ["nope"]}, 'bad format for add-host: "nope"'),
         ({}, {"Runtime": "kata"}, "unknown or invalid runtime name: kata"),
+        ({}, {"StorageOpt": {"size": "1G"}}, "--storage-opt is not supported"),
+        (
+            {},
+            {"DeviceRequests": [{"Capabilities": [["gpu"]]}]},
+            'driver "" with capabilities: [[gpu]]',
+        ),
         ({"StopSignal": "FOO"}, {}, "Invalid signal: FOO"),
     ],
 )
