@@ -23,11 +23,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.errdefs import SystemFailure
+
 
 class Database:
     """A connection shared by all threads of the daemon, one transaction at a time."""
 
     def __init__(self, path: Path | str) -> None:
+        self._path = path
         self._lock = threading.RLock()
         self._depth = 0
         self._conn = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
@@ -42,21 +45,32 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """One atomic change; an inner transaction on the same thread joins the outer one."""
+        """One atomic change; an inner transaction on the same thread joins the outer one.
+
+        Raises SystemFailure if the file can't be written; then nothing of it happened.
+        """
         with self._lock:
-            if self._depth == 0:
-                self._conn.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:
+                if self._depth == 1:
+                    self._conn.execute("BEGIN IMMEDIATE")
                 yield self._conn
-            except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
+                if self._depth == 1:
+                    self._conn.execute("COMMIT")
+            except BaseException as exc:
+                # SQLite may have rolled back by itself (https://www.sqlite.org/lang_transaction.html, 3.1).
+                if self._depth == 1 and self._conn.in_transaction:
                     self._conn.execute("ROLLBACK")
+                if isinstance(exc, sqlite3.OperationalError):
+                    raise SystemFailure(self._unwritable(exc)) from exc
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._conn.execute("COMMIT")
+            finally:
+                self._depth -= 1
+
+    def _unwritable(self, exc: sqlite3.OperationalError) -> str:
+        full = exc.sqlite_errorcode == sqlite3.SQLITE_FULL
+        reason = "no space left on device; free some on its file system" if full else str(exc)
+        return f"can't write {self._path}: {reason}"
 
     def query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Read all rows."""

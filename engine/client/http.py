@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -134,6 +135,16 @@ class HttpTransport:
 
 def unreachable(endpoint: Endpoint, exc: BaseException) -> Unavailable:
     """docker's sentence for an engine that isn't there, with the cause."""
+    error = getattr(exc, "os_error", exc)  # aiohttp's own sentence says the same twice
+    if isinstance(error, PermissionError):
+        return Unavailable(
+            f"permission denied while trying to connect to the Docker daemon socket at {endpoint}: "
+            "become root, or a member of the group that owns it"
+        )
+    cause = str(exc)
+    if isinstance(error, OSError) and error.errno:
+        # The resolver's numbers are negative, and it has words of its own.
+        cause = os.strerror(error.errno) if error.errno > 0 else error.strerror or cause
     return Unavailable(
-        f"Cannot connect to the Docker daemon at {endpoint}. Is the docker daemon running? ({exc})"
+        f"Cannot connect to the Docker daemon at {endpoint}. Is the docker daemon running? ({cause})"
     )

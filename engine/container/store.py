@@ -70,11 +70,12 @@ class ContainerStore:
 
     def remove(self, container_id: str) -> None:
         """Forget a container; unknown ones are no error."""
-        container = self._containers.pop(container_id, None)
+        container = self._containers.get(container_id)
         if container is None:
             return
         with self._db.transaction() as tx:
             tx.execute("DELETE FROM containers WHERE id = ?", (container_id,))
+        del self._containers[container_id]
         self._names.pop(container.name, None)
         self._lives.pop(container_id, None)
         del self._ids[bisect_left(self._ids, container_id)]
@@ -84,14 +85,14 @@ class ContainerStore:
         name = validate(name)
         self.check_name(name)
         old = container.name
-        with self._db.transaction() as tx:
-            container.name = name
-            try:
+        container.name = name
+        try:
+            with self._db.transaction() as tx:
                 row = (name, self._encode(container), container.id)
                 tx.execute("UPDATE containers SET name = ?, doc = ? WHERE id = ?", row)
-            except BaseException:
-                container.name = old
-                raise
+        except BaseException:
+            container.name = old
+            raise
         del self._names[old]
         self._names[name] = container.id
         self.live(container.id).summary = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from engine.api import stdcopy
 from engine.api.hijack import hijack
 from engine.client import DockerClient, Endpoint, TLSConfig, endpoint_from_env
 from engine.client.client import encode_params
+from engine.client.http import unreachable
 
 
 async def _attach(request: web.Request) -> web.StreamResponse:
@@ -121,11 +123,25 @@ async def test_statuses_become_errors(docker: DockerClient, status: int, cls: ty
 
 
 async def test_a_missing_engine_is_unavailable_with_dockers_sentence(tmp_path: Path) -> None:
+    sentence = (
+        f"Cannot connect to the Docker daemon at unix://{tmp_path}/nobody. Is the docker daemon running? "
+        "(No such file or directory)"
+    )
     async with DockerClient(f"unix://{tmp_path}/nobody") as client:
-        with pytest.raises(errdefs.Unavailable, match="Is the docker daemon running"):
+        with pytest.raises(errdefs.Unavailable) as caught:
             await client.ping()
-        with pytest.raises(errdefs.Unavailable, match="Is the docker daemon running"):
+        assert str(caught.value) == sentence
+        with pytest.raises(errdefs.Unavailable) as caught:
             await client.hijack("POST", "/containers/x/attach")
+        assert str(caught.value) == sentence
+
+
+def test_a_socket_one_may_not_open_is_told_apart_from_a_missing_engine() -> None:
+    error = unreachable(
+        Endpoint.parse("unix:///run/x.sock"), PermissionError(errno.EACCES, "Permission denied")
+    )
+    assert str(error).startswith("permission denied while trying to connect")
+    assert "unix:///run/x.sock" in str(error)
 
 
 def test_lists_repeat_the_key() -> None:

@@ -5,7 +5,7 @@ import pytest
 from engine.container.model import Container, MountPoint, Status
 from engine.container.store import ContainerStore
 from engine.db import Database
-from engine.errdefs import Conflict, InvalidParameter, NotFound
+from engine.errdefs import Conflict, InvalidParameter, NotFound, SystemFailure
 
 
 @pytest.fixture
@@ -51,6 +51,19 @@ def test_a_taken_name_is_a_conflict_in_dockers_words(path):
         f'Conflict. The container name "/web" is already in use by container "{"a" * 64}". '
         "You have to remove (or rename) that container to be able to reuse that name."
     )
+    assert len(one) == 1
+
+
+def test_a_change_that_can_not_be_written_down_did_not_happen(path):
+    db = Database(path / "engine.db")
+    one = ContainerStore(path / "containers", db)
+    one.add(container("a" * 64, "web"))
+    db.query("PRAGMA query_only=1")  # as on a file system that has failed
+    with pytest.raises(SystemFailure):
+        one.rename(one.get("web"), "shop")
+    with pytest.raises(SystemFailure):
+        one.remove("a" * 64)
+    assert one.get("web").name == "web"
     assert len(one) == 1
 
 
