@@ -11,7 +11,8 @@ import errno
 import os
 import time
 
-from engine.linux.cgroup_knobs import V1, V2
+from engine.linux import device_filter
+from engine.linux.cgroup_knobs import V1, V2, device_rules
 
 MOUNTINFO = "/proc/self/mountinfo"
 
@@ -80,7 +81,7 @@ def _read(path: str) -> str:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         chunks = []
-        while chunk := os.read(fd, 65536):
+        while chunk := os.read(fd, 4096):  # larger buffers make a monitor's heap grow and shrink
             chunks.append(chunk)
         return b"".join(chunks).decode("ascii", "replace")
     finally:
@@ -146,12 +147,22 @@ class Cgroup:
                 if knob.optional:
                     continue
                 raise OSError(errno.ENOENT, f"cgroup controller {knob.controller} is not mounted", knob.file)
-            writes.extend((f"{directory}/{knob.file}", value, knob.optional) for value in values)
+            # Rules of devices repeat themselves: the defaults are among what most specs list.
+            distinct = dict.fromkeys(values)
+            writes.extend((f"{directory}/{knob.file}", value, knob.optional) for value in distinct)
         # memory.limit and memory.memsw.limit bound each other: whichever order the kernel refuses
         # (EINVAL), the second pass has the one it accepts. The same holds for cfs quota and period.
         again = [write for write in writes if not self._try(write, errno.EINVAL)]
         for write in again:
             self._try(write, 0)
+        if self.layout.version == 2:
+            self._filter_devices(resources)
+
+    def _filter_devices(self, resources: dict[str, object]) -> None:
+        rules = device_rules(resources)
+        program = device_filter.assemble(rules)
+        if program:
+            device_filter.attach(self.directories()[0], program)
 
     @staticmethod
     def _try(write: tuple[str, str, bool], tolerated: int) -> bool:

@@ -138,15 +138,23 @@ DEVICES_ALWAYS: tuple[str, ...] = (
 )  # fmt: skip
 
 
+def _parse_rule(text: str) -> dict[str, Any]:
+    kind, numbers, access = text.split()
+    major, minor = ((None if part == "*" else int(part)) for part in numbers.split(":"))
+    return {"allow": True, "type": kind, "major": major, "minor": minor, "access": access}
+
+
+def device_rules(resources: Resources) -> list[dict[str, Any]]:
+    """The rules asked for, and those that every container gets; none where none were asked for."""
+    asked: list[dict[str, Any]] = list(resources.get("devices") or [])
+    if not asked or any(rule.get("allow") and device_rule(rule) == "a" for rule in asked):
+        return asked
+    return asked + [_parse_rule(text) for text in DEVICES_ALWAYS]
+
+
 def _devices(allow: bool) -> Render:
     def render(resources: Resources) -> list[str]:
-        rules = resources.get("devices") or []
-        if not rules:
-            return []
-        chosen = [device_rule(rule) for rule in rules if bool(rule.get("allow")) is allow]
-        if allow and not any(rule == "a" for rule in chosen):
-            chosen.extend(DEVICES_ALWAYS)
-        return chosen
+        return [device_rule(rule) for rule in device_rules(resources) if bool(rule.get("allow")) is allow]
 
     return render
 
@@ -176,8 +184,7 @@ V1: tuple[Knob, ...] = (
     Knob("devices", "devices.allow", _devices(True), optional=True),
 )
 
-# Devices have no file in version 2: they are an eBPF program attached to the group. Until that is
-# there, a container with CAP_MKNOD (it is in the default set) can open any device on v2.
+# Devices have no file in version 2: they are an eBPF program attached to the group (device_filter).
 V2: tuple[Knob, ...] = (
     Knob("memory", "memory.max", _limit("memory", "limit", "max")),
     Knob("memory", "memory.low", _limit("memory", "reservation", "max")),

@@ -15,8 +15,6 @@ from tests.harness.vm import Unavailable, run_in_vm
 
 SCRIPT = Path(__file__).with_name("cgroup2_checks.sh")
 CHECKS = re.findall(r"^check (\w+) ", SCRIPT.read_text(), re.MULTILINE)
-KNOWN_GAPS = {"other_devices_are_refused": "device rules need an eBPF program on cgroup v2"}
-
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -32,9 +30,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_on_cgroup_v2(name: str, printed: str, request: pytest.FixtureRequest) -> None:
-    if name in KNOWN_GAPS:
-        request.applymarker(pytest.mark.xfail(reason=KNOWN_GAPS[name], strict=True))
+def test_on_cgroup_v2(name: str, printed: str) -> None:
     found = re.search(rf"^CHECK {name} (ok|fail) (.*)$", printed, re.MULTILINE)
     assert found, f"the script ended before this check:\n{printed[-3000:]}"
     assert found[1] == "ok", found[2]
