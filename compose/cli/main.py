@@ -48,7 +48,8 @@ class ComposeGroup(LazyGroup):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """As click does, but for an unknown verb."""
         if args and not args[0].startswith("-") and args[0] not in {*VERBS, *ALIASES}:
-            click.echo(f'unknown docker command: "compose {args[0]}"', err=True)
+            message = f'unknown docker command: "compose {args[0]}". {self.hint(args[0])}'
+            click.echo(message.removesuffix(". "), err=True)
             ctx.exit(1)
         return super().resolve_command(ctx, args)
 

@@ -57,12 +57,15 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, but an unknown verb is answered with what was probably meant."""
         if args and args[0] not in self._verbs and not args[0].startswith("-"):
-            import difflib  # only a typo pays for it
-
-            close = difflib.get_close_matches(args[0], self._verbs, n=1)
-            hints = [f"Did you mean '{close[0]}'?"] if close else [self._unknown] if self._unknown else []
-            ctx.fail(" ".join([f"No such command '{args[0]}'.", *hints]))
+            ctx.fail(f"No such command '{args[0]}'. {self.hint(args[0])}".rstrip())
         return super().resolve_command(ctx, args)
+
+    def hint(self, verb: str) -> str:
+        """A sentence for who asked for an unknown verb; "" if there is nothing to say."""
+        import difflib  # only a typo pays for it
+
+        close = difflib.get_close_matches(verb, self._verbs, n=1)
+        return f"Did you mean '{close[0]}'?" if close else self._unknown
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The table, without importing anything."""

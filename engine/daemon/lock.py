@@ -1,9 +1,10 @@
-"""One daemon a data-root, an exec-root and a pid file: locks that the kernel drops when a daemon dies."""
+"""One daemon a data-root, an exec-root, a pid file, a bridge: locks that the kernel drops with a daemon."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from pathlib import Path
 
 from engine.errdefs import Conflict, SystemFailure
@@ -29,6 +30,29 @@ class Lock:
         if remove:
             self._path.unlink(missing_ok=True)
         os.close(self._fd)
+
+
+class BridgeLock:
+    """A claim on a bridge in this network namespace.
+
+    It is an abstract socket address: those belong to a network namespace, as bridges do (unix(7)).
+    """
+
+    def __init__(self, bridge: str) -> None:
+        """Take it, or raise Conflict."""
+        self._socket = socket.socket(socket.AF_UNIX)
+        try:
+            self._socket.bind(f"\0dockyard/bridge/{bridge}")
+        except OSError as exc:
+            self._socket.close()
+            raise Conflict(
+                f"failed to start daemon: bridge {bridge} is used by another daemon on this host; "
+                "stop it, or give this daemon a --bridge of its own (and a --cgroup-parent)"
+            ) from exc
+
+    def close(self) -> None:
+        """Let it go."""
+        self._socket.close()
 
 
 def _open(path: Path) -> int:

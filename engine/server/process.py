@@ -20,7 +20,7 @@ from typing import Any
 from engine.daemon import bootstrap, configfile, logs
 from engine.daemon.config import DaemonConfig
 from engine.daemon.engine import Engine
-from engine.daemon.lock import Lock
+from engine.daemon.lock import BridgeLock, Lock
 from engine.errdefs import DockyardError
 from engine.server import listen
 from engine.server.app import Api
@@ -38,11 +38,13 @@ async def serve(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
     Raises the errdefs class of whatever keeps it from starting; then nothing of it is left.
     """
     logs.setup(config.level)
-    locks: list[Lock] = []
+    locks: list[Lock | BridgeLock] = []
     try:
         locks.append(Lock(config.pidfile, f"pid file {config.pidfile}"))
         locks.append(Lock(config.data_root / "daemon.lock", f"data-root {config.data_root}"))
         locks.append(Lock(config.exec_root / "daemon.lock", f"exec-root {config.exec_root}"))
+        if config.bridge != "none":
+            locks.append(BridgeLock(config.bridge_name))
         await _run(config, flags)
     finally:
         for lock in reversed(locks):

@@ -49,6 +49,15 @@ def test_a_second_daemon_on_the_same_roots_is_refused(shared_engine: TestEngine,
         assert not (tmp_path / "pid").exists()
 
 
+def test_a_second_daemon_on_the_same_bridge_is_refused(shared_engine: TestEngine, tmp_path: Path) -> None:
+    own = [f"--{name}={tmp_path}/{name}" for name in ("pidfile", "data-root", "exec-root")]
+    config = f"--config-file={shared_engine.directory}/daemon.json"
+    done = start_another(shared_engine, *own, f"-H=unix://{tmp_path}/s", config)
+    assert done.returncode == 1
+    assert "bridge pydocker0 is used by another daemon" in done.stderr
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_second_daemon_does_not_take_the_socket(shared_engine: TestEngine, tmp_path: Path) -> None:
     own = [f"--{name}={tmp_path}/{name}" for name in ("pidfile", "data-root", "exec-root")]
     done = start_another(

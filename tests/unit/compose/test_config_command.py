@@ -88,6 +88,7 @@ def test_hashes_ignore_what_makes_no_other_container(project, capsys):
         (["config"], 1, 'depends on "db", which is disabled'),
         (["config", "nope"], 1, "no such service: nope"),
         (["frobnicate"], 1, 'unknown docker command: "compose frobnicate"'),
+        (["strat"], 1, "unknown docker command: \"compose strat\". Did you mean 'start'?"),
         (["config", "--frobnicate"], 1, "No such option"),
         (["-p", "A B", "config", "-q"], 1, "invalid project name"),
     ],
