@@ -72,7 +72,7 @@ class Filters:
             return True
         if values <= {"0", "false"}:
             return False
-        raise InvalidParameter(f"invalid filter '{key}={sorted(values)}'")
+        raise InvalidParameter(f"invalid filter '{key}=[{' '.join(sorted(values))}]'")
 
     def exact(self, key: str, *candidates: str) -> bool:
         """Whether `key` was not given, or one of its values is one of the candidates."""

@@ -23,6 +23,8 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.web_protocol import RequestHandler
 
+from engine.api.halfclose import keep_open_after_eof, write_eof
+
 RAW_STREAM = "application/vnd.docker.raw-stream"
 MULTIPLEXED_STREAM = "application/vnd.docker.multiplexed-stream"
 
@@ -55,9 +57,8 @@ class HijackedConnection:
     response: HijackedResponse
 
     def write_eof(self) -> None:
-        """End our direction where the transport can (TLS can't: it ends with the connection)."""
-        if self.writer.can_write_eof():
-            self.writer.write_eof()
+        """End our direction."""
+        write_eof(self.writer)
 
 
 class _Takeover(asyncio.StreamReaderProtocol):
@@ -87,6 +88,7 @@ async def hijack(request: web.Request, *, content_type: str = RAW_STREAM) -> Hij
     early = previous._message_tail  # input sent right behind the request
     previous._message_tail = b""
     transport.set_protocol(protocol)
+    keep_open_after_eof(transport)
     if early:
         reader.feed_data(early)
     if not transport.is_reading():

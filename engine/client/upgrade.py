@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
+from engine.api.halfclose import keep_open_after_eof, write_eof
 from engine.api.stdcopy import Decoder
 from engine.client.config import Endpoint
 from engine.client.errors import error_for
@@ -27,9 +28,8 @@ class HijackedStream:
     writer: asyncio.StreamWriter
 
     def write_eof(self) -> None:
-        """No more input; output goes on. TLS can't do that: then nothing happens."""
-        if self.writer.can_write_eof():
-            self.writer.write_eof()
+        """No more input; output goes on."""
+        write_eof(self.writer)
 
     async def demultiplex(self) -> list[tuple[int, bytes]]:
         """The next stdcopy frames (at least one), or an empty list at the end. Not for a tty."""
@@ -79,6 +79,7 @@ async def upgrade(
         lines += [f"Content-Length: {len(body)}", "", ""]
         writer.write("\r\n".join(lines).encode() + body)
         await writer.drain()
+        keep_open_after_eof(writer.transport)
         status, answer = await _read_head(reader)
         if status not in (101, 200):
             raise error_for(status, await _read_body(reader, answer))

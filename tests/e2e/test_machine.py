@@ -90,6 +90,7 @@ def test_a_container_runs_on_the_machine(remote: SshHost, pymachine: Pymachine) 
     client = docker(remote, pymachine)
     client("import", "-", "busybox", input=busybox_tar())
     assert client("run", "--rm", "busybox", "echo", "over tls") == "over tls"
+    assert client("run", "--rm", "-i", "busybox", "wc", "-c", input=b"x" * 300_000).split() == ["300000"]
 
 
 def test_the_environment_printed_for_a_shell_works_in_it(remote: SshHost, pymachine: Pymachine) -> None:

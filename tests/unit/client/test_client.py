@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from engine.api.hijack import hijack
 from engine.client import DockerClient, Endpoint, TLSConfig, endpoint_from_env
 from engine.client.client import encode_params
 from engine.client.http import unreachable
+from machine import certs
 
 
 async def _attach(request: web.Request) -> web.StreamResponse:
@@ -74,6 +76,36 @@ async def test_a_hijacked_connection_carries_both_directions_and_half_close(dock
     while batch := await stream.demultiplex():
         frames += batch
     assert frames == [(1, b"HELLO\n"), (1, b"WORLD\n"), (2, b"bye")]
+    await stream.close()
+
+
+@pytest.fixture
+async def secure(tmp_path: Path) -> AsyncIterator[DockerClient]:
+    """The same server behind TLS."""
+    ca = certs.bootstrap(tmp_path, "test")
+    certs.server(ca, "test", ["127.0.0.1"]).write(tmp_path / "server.pem", tmp_path / "server-key.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server-key.pem")
+    app = web.Application()
+    app.add_routes([web.post("/containers/{id}/attach", _attach)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+    await site.start()
+    port = runner.addresses[0][1]
+    async with DockerClient(f"tcp://127.0.0.1:{port}", TLSConfig.from_directory(tmp_path)) as client:
+        yield client
+    await runner.cleanup()
+
+
+async def test_half_close_works_over_tls_in_both_directions(secure: DockerClient) -> None:
+    stream = await secure.hijack("POST", "/containers/x/attach")
+    stream.writer.write(b"word\n" * 50_000)
+    stream.write_eof()
+    received = b""
+    while batch := await stream.demultiplex():
+        received += b"".join(data for _, data in batch)
+    assert received == b"WORD\n" * 50_000 + b"bye"
     await stream.close()
 
 
