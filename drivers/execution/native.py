@@ -73,6 +73,7 @@ class NativeDriver:
         self._containers: dict[str, _Container] = {}
         self._layout: CgroupLayout = CgroupLayout(0, {})
         self._seccomp: dict[bytes, str] = {}
+        self._last_seccomp: tuple[Any, str] = (None, "")
 
     async def open(self) -> None:
         """Start the spawner; SystemFailure if the machine has no control groups."""
@@ -374,6 +375,8 @@ class NativeDriver:
         if not profile:
             return spec, None
         bare = {**spec, "linux": {key: value for key, value in linux.items() if key != "seccomp"}}
+        if profile is self._last_seccomp[0]:  # nearly all containers have the engine's default one
+            return bare, self._last_seccomp[1]
         key = hashlib.blake2b(json.dumps(profile, sort_keys=True).encode(), digest_size=16).digest()
         program = self._seccomp.get(key)
         if program is None:
@@ -386,6 +389,7 @@ class NativeDriver:
             except seccomp.BadProfile as exc:
                 raise InvalidParameter(str(exc)) from exc
             self._seccomp[key] = program
+        self._last_seccomp = (profile, program)
         return bare, program
 
 

@@ -151,16 +151,20 @@ class Process:
         if answer is not None:
             answer(ok, error)
 
+    def ending(self) -> None:
+        """It has ended, and is not reaped yet: the last moment to see whether it ran the program.
+
+        Its end of file, and an error before it, are there to be read, but the loop may not have come to
+        them: somebody else's end can be what it was woken for.
+        """
+        while self._channel is not None and self.phase == "starting":
+            self._hear(READ)
+
     def reaped(self, status: int) -> None:
-        """It has ended; `status` as waitpid gives it."""
+        """It was reaped, after `ending`; `status` as waitpid gives it."""
         code = os.waitstatus_to_exitcode(status)
         self._status = {"code": code if code >= 0 else 128 - code, "at": time.time(), "oom_killed": False}
-        if self._channel is None or self.phase != "starting":
-            self._failed()
-        else:
-            # Its end of file, and an error before it, are already there to be read.
-            while self._channel is not None:
-                self._hear(READ)
+        self._failed()
         self.phase = "stopped"
         if self.streams.over:
             self._over()
@@ -191,10 +195,15 @@ class Process:
 def _has_executed(pid: int) -> bool:
     """Whether the process called execve since it was forked; a zombie still tells."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            flags = int(file.read().rpartition(b")")[2].split()[6])
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        flags = int(os.read(fd, 4096).rpartition(b")")[2].split()[6])
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
     return not flags & PF_FORKNOEXEC
 
 
