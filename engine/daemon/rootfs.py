@@ -76,11 +76,12 @@ def _read(root: Path, name: str) -> str:
         return ""
     finally:
         os.close(root_fd)
-    with os.fdopen(fd, "rb") as file:
-        try:
-            return file.read(_MAX_FILE).decode("utf-8", "replace")
-        except OSError:
-            return ""
+    try:
+        return os.read(fd, min(os.fstat(fd).st_size, _MAX_FILE)).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
 
 
 def _mount(engine: Engine, container: Container, point: MountPoint) -> dict[str, Any]:
