@@ -17,8 +17,8 @@ libc = ctypes.PyDLL(None, use_errno=True)
 _MACHINE = os.uname().machine
 #: name → number, for calls older than the common numbering.
 _NUMBERS: dict[str, dict[str, int]] = {
-    "x86_64": {"pivot_root": 155, "keyctl": 250, "seccomp": 317, "bpf": 321},
-    "aarch64": {"pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280},
+    "x86_64": {"pivot_root": 155, "keyctl": 250, "seccomp": 317, "bpf": 321, "rt_sigaction": 13},
+    "aarch64": {"pivot_root": 41, "keyctl": 219, "seccomp": 277, "bpf": 280, "rt_sigaction": 134},
 }
 SYS_open_tree = 428
 SYS_move_mount = 429

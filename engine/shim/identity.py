@@ -11,7 +11,7 @@ import os
 import signal
 
 from engine.linux import capabilities as caps
-from engine.linux import prctl, rlimits, seccomp_filter, users
+from engine.linux import prctl, rlimits, seccomp_filter, sigaction, users
 from engine.shim.failure import SetupError, step
 
 TYPE_CHECKING = False
@@ -164,6 +164,7 @@ def reset_signals() -> None:
                 signal.signal(number, signal.SIG_DFL)
         except (OSError, ValueError):
             continue
+    sigaction.reset_reserved()
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
