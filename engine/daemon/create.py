@@ -70,9 +70,9 @@ async def create(engine: Engine, request: CreateRequest, name: str = "") -> Crea
         engine.containers.remove(container.id)
         if isinstance(exc, OSError):
             raise SystemFailure(f"can't make container {container.name}: {exc}") from exc
+        container.phase = Phase.NONE
+        engine.containers.save(container)
         raise
-    container.phase = Phase.NONE
-    engine.containers.save(container)
     engine.events.publish("container", "create", container.id, describe(container))
     return Created(container.id, warnings(host, cgroup2=hostinfo.cgroup_version() == "2"))
 
@@ -197,13 +197,23 @@ def _make_volume(engine: Engine, container: Container, mount: MountPoint, asked:
 
 def unmake(engine: Engine, container: Container) -> None:
     """Undo `_make`, or what a crash left of it. Blocks; errors are logged, never raised."""
-    try:
-        for name in engine.volumes.release(container.id):
-            engine.volumes.remove(name)
-        engine.layers.remove_rw(container.id)
-        remove_directory(engine.containers.directory(container.id))
-    except (DockyardError, OSError) as exc:
-        log.warning("can't undo the creation of container %s: %s", container.id, exc)
+
+    def volumes() -> None:
+        engine.volumes.release(container.id)
+        for mount in container.mounts:
+            # One may exist that was not held, or not even recorded, yet.
+            if mount.type == "volume" and mount.anonymous and not engine.volumes.users(mount.name):
+                engine.volumes.discard(mount.name)
+
+    for undo in (
+        volumes,
+        lambda: engine.layers.remove_rw(container.id),
+        lambda: remove_directory(engine.containers.directory(container.id)),
+    ):
+        try:
+            undo()
+        except (DockyardError, OSError) as exc:
+            log.warning("can't undo the creation of container %s: %s", container.id, exc)
 
 
 def remove_directory(directory: Path) -> None:

@@ -61,23 +61,27 @@ async def launch(engine: Engine, container: Container, live: Live) -> None:
     """Start it; the caller holds the lock. A container with --rm that can't start is removed."""
     live.no_restart = False
     container.phase = Phase.STARTING
-    engine.containers.save(container)
     try:
         place, root = await _surroundings(engine, container)
+        engine.containers.save(container)
         await _run(engine, container, live, place, root)
     except BaseException as exc:
+        _note_running(container)
+        engine.containers.save(container)
         await _undo(engine, container, live, exc)
         if isinstance(exc, OSError):
             raise SystemFailure(f"can't start container {container.name}: {exc}") from exc
         raise
     state = container.state
+    health.begin(engine, container, live)
+    live.watcher = asyncio.create_task(watch(engine, container, launch))
+    engine.events.publish("container", "start", container.id, describe(container))
+
+
+def _note_running(container: Container) -> None:
     state.status, state.error, state.exit_code, state.oom_killed = Status.RUNNING, "", 0, False
     state.started_at = timestamps.now()
     container.phase, container.started_before = Phase.NONE, True
-    health.begin(engine, container, live)
-    engine.containers.save(container)
-    live.watcher = asyncio.create_task(watch(engine, container, launch))
-    engine.events.publish("container", "start", container.id, describe(container))
 
 
 async def _surroundings(engine: Engine, container: Container) -> tuple[Sandbox, Root]:
@@ -181,13 +185,8 @@ def _files(engine: Engine, container: Container, place: Sandbox, hostname: str) 
 
 
 def _write(path: Path, text: str) -> None:
-    # not open(): this is the event loop, and a text file's layers cost more than the writing
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-    try:
-        os.fchmod(fd, 0o644)
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
+    path.write_text(text)
+    path.chmod(0o644)
 
 
 def log_driver(container: Container) -> LogDriver:
@@ -237,6 +236,9 @@ async def _undo(engine: Engine, container: Container, live: Live, exc: BaseExcep
     if container.started_before:
         state.finished_at = timestamps.now()
     container.phase = Phase.NONE
-    engine.containers.save(container)
+    try:
+        engine.containers.save(container)
+    except DockyardError as problem:  # a full disk, perhaps the very reason
+        log.error("the failure of container %s is not recorded: %s", container.id[:12], problem)
     if container.host_config.get("AutoRemove") and not live.keep:
         await destroy(engine, container, live, volumes=True)

@@ -157,7 +157,7 @@ class Process:
         Its end of file, and an error before it, are there to be read, but the loop may not have come to
         them: somebody else's end can be what it was woken for.
         """
-        while self._channel is not None and self.phase == "starting":
+        while self._channel is not None:
             self._hear(READ)
 
     def reaped(self, status: int) -> None:
@@ -195,15 +195,10 @@ class Process:
 def _has_executed(pid: int) -> bool:
     """Whether the process called execve since it was forked; a zombie still tells."""
     try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            flags = int(file.read().rpartition(b")")[2].split()[6])
     except OSError:
         return False
-    try:
-        flags = int(os.read(fd, 4096).rpartition(b")")[2].split()[6])
-    except OSError:
-        return False
-    finally:
-        os.close(fd)
     return not flags & PF_FORKNOEXEC
 
 
