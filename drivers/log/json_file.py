@@ -270,7 +270,7 @@ def _limits(options: Mapping[str, str]) -> tuple[int, int]:
             raise InvalidParameter(f"invalid size: '{text}'")
         size = int(float(match[1]) * 1024 ** " kmgtp".index(match[2].lower() or " "))
     if not files.isdigit() or int(files) < 1:
-        raise InvalidParameter(f"max-file must be a whole number of at least 1, not '{files}'")
+        raise InvalidParameter("max-file cannot be less than 1")
     if int(files) > 1 and not size:
         raise InvalidParameter("max-file needs max-size to be set as well")
     return size, int(files)

@@ -25,9 +25,10 @@ def apply_changes(config: Mapping[str, Any] | None, changes: Iterable[str]) -> d
         for line in text.splitlines():
             if not line.strip():
                 continue
+            name = line.split(None, 1)[0]
+            if name.upper() not in ALLOWED:
+                raise InvalidParameter(f"{name.lower()} is not a valid change command")
             step = interpret_line(line)
-            if step.name not in ALLOWED:
-                raise InvalidParameter(f"{step.name} is not a valid change command")
             if step.name == "WORKDIR":
                 workdir(state, step)
             else:

@@ -36,6 +36,7 @@ from engine.build.threads import undoable
 from engine.build.views import Views
 from engine.container.timestamps import now, rfc3339nano
 from engine.errdefs import InvalidParameter, NotFound, Unsupported
+from engine.image import platform
 from engine.image.store import Image
 from engine.layer.store import Layer
 
@@ -129,9 +130,12 @@ class Executor:
             return self._results[stage.base_stage]
         if stage.base == SCRATCH:
             return None
+        wanted = stage.platform or self._options.platform
+        if wanted:
+            platform.parse(wanted)
         return await self._services.base(
             stage.base,
-            stage.platform or self._options.platform,
+            wanted,
             pull=self._options.pull,
             progress=self._out.progress,
         )

@@ -55,6 +55,11 @@ async def fetch(url: str, directory: Path, *, checksum: str = "") -> str:
                     f"ADD failed: failed to GET {url} with status {response.status} {response.reason}"
                 )
             found = await _write(response, directory / name)
+    except aiohttp.ClientConnectorError as exc:
+        why = os.strerror(exc.os_error.errno).lower() if exc.os_error.errno else str(exc.os_error)
+        raise SystemFailure(
+            f'ADD failed: Get "{url}": dial tcp {exc.host}:{exc.port}: connect: {why}'
+        ) from exc
     except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
         raise SystemFailure(f'ADD failed: Get "{url}": {exc or type(exc).__name__}') from exc
     if checksum and found != checksum.lower():

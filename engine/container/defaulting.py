@@ -40,6 +40,9 @@ def complete(
         host["MemorySwap"] = 2 * host["Memory"]
     if host.get("CpuShares") == 1:
         host["CpuShares"] = 2  # the kernel's least
+    if host.get("MemorySwappiness") == -1:
+        host["MemorySwappiness"] = None
+    host["PidsLimit"] = host.get("PidsLimit") or None
     if not host.get("Privileged"):
         if host.get("MaskedPaths") is None:
             host["MaskedPaths"] = list(MASKED_PATHS)

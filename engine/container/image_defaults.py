@@ -25,6 +25,7 @@ def merge(asked: Mapping[str, Any], image: Mapping[str, Any]) -> dict[str, Any]:
     for key in _IF_EMPTY:
         if not config.get(key) and image.get(key):
             config[key] = image[key]
+    config["Volumes"] = config.get("Volumes") or None
     config["Env"] = _environment(config.get("Env"), image.get("Env"))
     config["Healthcheck"] = _health(config.get("Healthcheck"), image.get("Healthcheck"))
     _command(config, image)

@@ -42,6 +42,8 @@ def plan(
         asked[mount.destination] = mount
     taken = inherited | asked
     for target in host_config.get("Tmpfs") or ():
+        if not target.startswith("/"):
+            raise InvalidParameter(f"invalid mount path: '{target}' mount path must be absolute")
         clean = bindspec.check_target("tmpfs", target)
         if clean in asked:
             raise InvalidParameter(f"Duplicate mount point: {clean}")
@@ -150,7 +152,7 @@ def _from_container(spec: str, volumes_of: Lookup) -> list[MountPoint]:
     if not reference:
         raise InvalidParameter("malformed volumes-from specification: ")
     if mode not in ("", "ro", "rw", "z", "Z"):
-        raise InvalidParameter(f'invalid mode for volumes-from: "{mode}"')
+        raise InvalidParameter(f"invalid mode: {mode}")
     copies = []
     for mount in volumes_of(reference):
         if mount.type == "tmpfs":

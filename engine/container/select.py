@@ -77,9 +77,11 @@ def _ports(key: str) -> Rule:
         if key not in filters:
             return True
         if key == "publish":
-            have = set(one.network_settings.get("Ports") or ()) | set(
-                one.host_config.get("PortBindings") or ()
-            )
+            have = {
+                f"{binding['HostPort']}/{port.partition('/')[2]}"
+                for port, bindings in (one.network_settings.get("Ports") or {}).items()
+                for binding in bindings or ()
+            }
         else:
             have = set(one.config.get("ExposedPorts") or ())
         wanted: set[str] = set()
@@ -104,7 +106,7 @@ def _is_task(filters: Filters, one: Container, context: Context) -> bool:
 
 
 def _isolation(filters: Filters, one: Container, context: Context) -> bool:
-    return filters.exact("isolation", one.host_config.get("Isolation") or "")
+    return True  # a matter of Windows; elsewhere docker, too, lets all through
 
 
 RULES: dict[str, Rule] = {
@@ -139,7 +141,7 @@ def check(filters: Filters) -> None:
             raise InvalidParameter(f"invalid filter 'status={state}' (known: {known})")
     for health in filters.get("health"):
         if health not in ("starting", "healthy", "unhealthy", "none"):
-            raise InvalidParameter(f"invalid filter 'health={health}'")
+            raise InvalidParameter(f"unrecognised filter value for health: {health}")
 
 
 def selected(filters: Filters, containers: Iterable[Container], context: Context) -> list[Container]:

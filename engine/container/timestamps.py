@@ -82,7 +82,7 @@ def parse(text: str, *, at: int | None = None) -> int:
         try:
             return (now() if at is None else at) - parse_duration(text)
         except InvalidParameter as exc:
-            raise InvalidParameter(f"failed to parse value as time or duration: {text!r}") from exc
+            raise InvalidParameter(f'failed to parse value as time or duration: "{text}"') from exc
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     try:
         moment = datetime(
@@ -95,7 +95,7 @@ def parse(text: str, *, at: int | None = None) -> int:
             tzinfo=_zone(zone),
         )
     except ValueError as exc:
-        raise InvalidParameter(f"failed to parse value as time or duration: {text!r}") from exc
+        raise InvalidParameter(f'failed to parse value as time or duration: "{text}"') from exc
     return int(moment.timestamp()) * SECOND + int((fraction or "0").ljust(9, "0"))
 
 

@@ -65,7 +65,7 @@ def _find_user(name: str, passwd: str) -> _User:
             return user
     if number is None:
         raise InvalidParameter(f"unable to find user {name}: no matching entries in passwd file")
-    if number > MAX_ID:
+    if not 0 <= number <= MAX_ID:
         raise InvalidParameter("uids and gids must be in range 0-2147483647")
     return _User("", number, 0, "/")
 
@@ -77,13 +77,14 @@ def _find_group(name: str, groups: list[_Group], words: str) -> int:
             return one.gid
     if number is None:
         raise InvalidParameter(words.format(name))
-    if number > MAX_ID:
+    if not 0 <= number <= MAX_ID:
         raise InvalidParameter("uids and gids must be in range 0-2147483647")
     return number
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() else None
 
 
 def _users(passwd: str) -> Iterator[_User]:

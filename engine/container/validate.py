@@ -240,16 +240,6 @@ def _extra_hosts(config: Part, host: Part) -> str | None:
     return None
 
 
-def _beyond_us(config: Part, host: Part) -> str | None:
-    """What the API has and no driver of ours does: better refused than left out unseen."""
-    if host.get("StorageOpt"):
-        return "--storage-opt is supported only for overlay over xfs with 'pquota' mount option"
-    for one in host.get("DeviceRequests") or ():
-        words = " ".join(f"[{' '.join(together)}]" for together in one.get("Capabilities") or ())
-        return f'could not select device driver "{one.get("Driver") or ""}" with capabilities: [{words}]'
-    return None
-
-
 def _runtime(config: Part, host: Part) -> str | None:
     name = host.get("Runtime") or ""
     return None if name in RUNTIMES else f"unknown or invalid runtime name: {name}"
@@ -277,7 +267,6 @@ _HOST_RULES: tuple[Rule, ...] = (
     _modes,
     _network_conflicts,
     _extra_hosts,
-    _beyond_us,
     _runtime,
     _abilities,
 )

@@ -143,13 +143,28 @@ async def rename(engine: Engine, reference: str, name: str) -> None:
     container = engine.containers.get(reference)
     if not name:
         raise InvalidParameter("Neither old nor new names may be empty")
-    new = validate_name(name)
+    try:
+        new = validate_name("/" + name.removeprefix("/"))
+    except InvalidParameter as exc:
+        raise InvalidParameter(f"error when allocating new name: {exc}") from exc
     if new == container.name:
         raise InvalidParameter("Renaming a container with the same name as its current name")
     old = container.name
-    engine.containers.rename(container, new)
+    try:
+        engine.containers.rename(container, new)
+    except Conflict as exc:
+        raise Conflict(f"error when allocating new name: {exc}") from exc
     await engine.networks.rename(container.id, new)
     engine.events.publish("container", "rename", container.id, describe(container) | {"oldName": f"/{old}"})
+
+
+def _check_swap(container: Container, changes: dict[str, Any]) -> None:
+    """A memory limit above the swap limit there is needs a new one for both, as with docker."""
+    if "MemorySwap" not in changes and changes.get("Memory", 0) > container.host_config["MemorySwap"]:
+        raise InvalidParameter(
+            f"Cannot update container {container.id}: Memory limit should be smaller than already set "
+            "memoryswap limit, update the memoryswap at the same time"
+        )
 
 
 async def update(engine: Engine, reference: str, request: UpdateRequest) -> list[str]:
@@ -170,11 +185,14 @@ async def update(engine: Engine, reference: str, request: UpdateRequest) -> list
         if "NanoCpus" in changes:
             merged["CpuPeriod"] = changes.get("CpuPeriod", 0)
             merged["CpuQuota"] = changes.get("CpuQuota", 0)
-        if "RestartPolicy" in changes and container.host_config.get("AutoRemove") and policy["Name"] != "no":
+        removes = container.host_config.get("AutoRemove")
+        if removes and policy.get("Name") not in (None, "", "no"):
             raise InvalidParameter(
-                "Restart policy cannot be updated because AutoRemove is enabled for the container"
+                f"Cannot update container {container.id}: Restart policy cannot be updated because "
+                "AutoRemove is enabled for the container"
             )
         validate.update(merged)
+        _check_swap(container, changes)
         if container.running and set(changes) - {"RestartPolicy"}:
             await engine.execution.update(container.id, limits(with_block_numbers(merged)))
         container.host_config = merged

@@ -21,6 +21,7 @@ from engine.daemon.engine import Engine
 from engine.daemon.populate import populate
 from engine.driverapi import registry
 from engine.errdefs import DockyardError, InvalidParameter, NotFound, SystemFailure
+from engine.image.platform import fits
 from engine.volume.records import ANONYMOUS, anonymous_name
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Created:
     warnings: list[str] = field(default_factory=list)
 
 
-async def create(engine: Engine, request: CreateRequest, name: str = "") -> Created:
+async def create(engine: Engine, request: CreateRequest, name: str = "", platform: str = "") -> Created:
     """Make the container and leave it in state created; nothing stays behind if that fails.
 
     name "" has the engine choose one. Raises NotFound for an unknown image, Conflict for a taken name,
@@ -45,6 +46,10 @@ async def create(engine: Engine, request: CreateRequest, name: str = "") -> Crea
         name = validate_name(name)
         engine.containers.check_name(name)
     image = engine.images.resolve(config["Image"])
+    if not fits(image.config, platform):
+        raise NotFound(
+            f"image with reference {config['Image']} was found but is not for the platform {platform}"
+        )
     config = image_defaults.merge(config, image.config.get("config") or {})
     settings = engine.config
     complete(

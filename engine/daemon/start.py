@@ -13,10 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.container import devices, timestamps
+from engine.container import devices, logattrs, timestamps
 from engine.container.environment import environment
 from engine.container.live import Live, describe
 from engine.container.model import Container, Phase, Status
@@ -151,16 +152,17 @@ def _shared_hostname(engine: Engine, container: Container) -> str:
 def _joined(engine: Engine, container: Container) -> dict[str, str]:
     """Namespaces of other containers, by kind. Conflict if one of them does not run."""
     found = {}
-    for kind, key, word in (("pid", "PidMode", "PID"), ("ipc", "IpcMode", "IPC")):
+    for kind, key in (("pid", "PidMode"), ("ipc", "IpcMode")):
         mode = container.host_config.get(key) or ""
         if not mode.startswith("container:"):
             continue
         other = engine.containers.get(mode.removeprefix("container:"))
         if not other.running:
-            raise Conflict(f"cannot join {word} namespace of a non running container: {other.id}")
+            joining = f"can't join IPC of container {other.id}: " if kind == "ipc" else ""
+            raise Conflict(f"{joining}container {other.id} is not running")
         if kind == "ipc" and other.host_config.get("IpcMode") != "shareable":
             raise Conflict(
-                f"cannot join IPC of container {other.id}: non-shareable IPC (hint: use IpcMode:shareable "
+                f"can't join IPC of container {other.id}: non-shareable IPC (hint: use IpcMode:shareable "
                 "for the donor container)"
             )
         found[kind] = f"/proc/{other.state.pid}/ns/{kind}"
@@ -206,6 +208,7 @@ def _io(engine: Engine, container: Container, directory: Path) -> IOConfig:
 
 async def _connect_waiting(engine: Engine, container: Container, live: Live) -> None:
     """Give those who attached before the start their connection, so that they miss nothing."""
+    base = replace(base, log_attrs=logattrs.attributes(options, container.labels, config.get("Env") or ()))
     waiting, live.pending[:] = list(live.pending), []
     for one in waiting:
         if one.ready.done():

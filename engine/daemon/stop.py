@@ -10,7 +10,7 @@ from engine.container.model import Container, Status
 from engine.container.signals import parse
 from engine.daemon.engine import Engine
 from engine.daemon.start import start
-from engine.errdefs import Conflict, DeadlineExceeded, NotFound, NotModified
+from engine.errdefs import Conflict, DeadlineExceeded, InvalidParameter, NotFound, NotModified
 
 DEFAULT_TIMEOUT = 10
 KILL_PATIENCE = 10.0
@@ -84,8 +84,15 @@ async def _signal(engine: Engine, container: Container, number: int) -> None:
 
 async def kill(engine: Engine, reference: str, signal: str = "") -> None:
     """Send a signal (SIGKILL if none is named). Conflict if the container does not run."""
-    number = parse(signal) if signal and signal != "0" else int(signals.SIGKILL)
-    container = engine.containers.get(reference)
+    if signal.isdigit() and int(signal) > 64:
+        raise InvalidParameter(
+            f"cannot kill container: {reference}: The linux daemon does not support signal {signal}"
+        )
+    number = parse(signal) if signal else int(signals.SIGKILL)
+    try:
+        container = engine.containers.get(reference)
+    except NotFound as exc:
+        raise NotFound(f"cannot kill container: {reference}: {exc}") from exc
     if not container.running:
         raise Conflict(f"cannot kill container: {reference}: container {container.id} is not running")
     live = engine.containers.live(container.id)

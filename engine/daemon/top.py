@@ -19,7 +19,11 @@ async def top(engine: Engine, reference: str, args: str = "") -> dict[str, Any]:
     if not container.running:
         raise Conflict(f"container {container.id} is not running")
     pids = await engine.execution.pids(container.id)
-    return parse(await _ps(words), set(pids))
+    try:
+        output = await _ps([*words, "-q", ",".join(map(str, pids))])
+    except InvalidParameter:
+        output = await _ps(words)  # not all options of ps go with -q
+    return parse(output, set(pids))
 
 
 def split_args(args: str) -> list[str]:
@@ -49,7 +53,7 @@ async def _ps(words: list[str]) -> str:
         raise SystemFailure("top needs the program ps (package procps) on the engine's host") from exc
     output, errors = await process.communicate()
     if process.returncode:
-        text = errors.decode("utf-8", "replace").strip().replace("\n", " ")
+        text = errors.decode("utf-8", "replace").strip().partition("\n")[0]
         raise InvalidParameter(f"ps: {text or f'exit code {process.returncode}'}")
     return output.decode("utf-8", "replace")
 

@@ -45,7 +45,7 @@ def boolean(name: str, values: list[str]) -> bool:
     table = {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}
     found = {table.get(value.lower()) for value in values}
     if len(found) != 1 or None in found:
-        raise InvalidParameter(f"invalid filter '{name}={values}'")
+        raise InvalidParameter(f"invalid filter '{name}=[{' '.join(values)}]'")
     return bool(found.pop())
 
 
@@ -110,13 +110,14 @@ def moment(text: str) -> float:
             return time.time() - total
     found = seconds(text)
     if found < 0:
-        raise InvalidParameter(
-            f"failed to parse {text!r} as a time: give RFC 3339, a unix time or a duration"
-        )
+        raise InvalidParameter(f'failed to parse value as time or duration: "{text}"')
     return found
 
 
 def _reference(store: ImageStore, values: list[str]) -> _Test:
+    if any("[" in value and "]" not in value.rpartition("[")[2] for value in values):
+        raise InvalidParameter("syntax error in pattern")
+
     def test(image: Image) -> bool:
         refs = [grammar.parse(name) for name in store.references(image.id)]
         return any(matches(ref, pattern) for ref in refs for pattern in values)

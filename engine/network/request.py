@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from engine.errdefs import Forbidden, InvalidParameter, Unavailable, Unsupported
+from engine.errdefs import Forbidden, InvalidParameter, NotFound, Unavailable, Unsupported
 from engine.network import ipam
 from engine.network.model import BRIDGE, DEFAULT, HOST, NONE, IpamPool, Network
 
@@ -74,6 +74,8 @@ def check(request: CreateNetwork) -> None:
             'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" '
             "to connect this node to swarm and try again."
         )
+    if request.ipam and request.ipam.driver not in (None, "", "default"):
+        raise NotFound(f'plugin "{request.ipam.driver}" not found')
     if request.config_only or (request.config_from or {}).get("Network"):
         raise Unsupported("config-only networks are not supported")
     if request.enable_ipv6:

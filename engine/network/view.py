@@ -90,7 +90,11 @@ def selected(network: Network, in_use: bool, filters: Filters) -> bool:
     kind = "builtin" if network.predefined else "custom"
     for value in filters.get("type"):
         if value not in ("builtin", "custom"):
-            raise InvalidParameter(f"invalid filter 'type={value}'")
+            raise InvalidParameter(f"invalid filter: 'type'='{value}'")
+    if not set(filters.get("dangling")) <= {"true", "1", "false", "0"}:
+        raise InvalidParameter(
+            'invalid value for filter \'dangling\', must be "true" (or "1"), or "false" (or "0")'
+        )
     return (
         filters.exact("driver", network.driver)
         and filters.prefix("id", network.id)
@@ -130,7 +134,7 @@ def _moment(text: str, now: float) -> float:
         elif char in units and digits:
             total, digits = total + float(digits) * units[char], ""
         else:
-            raise InvalidParameter(f"invalid until filter: {text!r}")
+            raise InvalidParameter(f'failed to parse value as time or duration: "{text}"')
     if digits or not text:
-        raise InvalidParameter(f"invalid until filter: {text!r}")
+        raise InvalidParameter(f'failed to parse value as time or duration: "{text}"')
     return now - total

@@ -42,7 +42,9 @@ async def listing(request: Request, engine: Engine) -> web.StreamResponse:
 async def create(request: Request, engine: Engine) -> web.StreamResponse:
     """POST /containers/create."""
     body = await params.body(request, CreateRequest)
-    created = await creating.create(engine, body, params.text(request, "name"))
+    created = await creating.create(
+        engine, body, params.text(request, "name"), params.text(request, "platform")
+    )
     return respond.json({"Id": created.id, "Warnings": created.warnings}, 201)
 
 
@@ -200,10 +202,10 @@ async def attach(request: Request, engine: Engine) -> web.StreamResponse:
 
 async def logs(request: Request, engine: Engine) -> web.StreamResponse:
     """GET /containers/{id}/logs."""
-    container = engine.containers.get(request.variables["id"])
     wants = {name: params.boolean(request, name) for name in ("stdout", "stderr")}
     if not any(wants.values()):
         raise InvalidParameter("Bad parameters: you must choose at least one stream")
+    container = engine.containers.get(request.variables["id"])
     options = ReadOptions(
         since=timestamps.parse(params.text(request, "since")),
         until=timestamps.parse(params.text(request, "until")),

@@ -12,7 +12,7 @@ from engine.container.wire import ExecCreateRequest, ExecStartRequest
 from engine.daemon import attach as attaching
 from engine.daemon import exec as execs
 from engine.daemon.engine import Engine
-from engine.errdefs import DockyardError
+from engine.errdefs import DockyardError, InvalidParameter
 from engine.server import params, respond, streams
 from engine.server.routes import Request, Route
 
@@ -25,7 +25,10 @@ async def create(request: Request, engine: Engine) -> web.StreamResponse:
     engine.containers.get(request.variables["id"])
     body = await params.body(request, ExecCreateRequest)
     if body.DetachKeys:
-        detach.parse(body.DetachKeys)
+        try:
+            detach.parse(body.DetachKeys)
+        except InvalidParameter as exc:
+            raise InvalidParameter(f"Invalid escape keys ({body.DetachKeys}) provided") from exc
     exec_id = execs.create(engine, request.variables["id"], body)
     return respond.json({"Id": exec_id}, 201)
 

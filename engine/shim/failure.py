@@ -72,6 +72,13 @@ def _exec(error: dict[str, Any]) -> str:
     return f"exec {error['path']}: {strerror(error['errno'])}"
 
 
+def _mkdir(error: dict[str, Any]) -> str:
+    """The working directory, which is made where it is missing."""
+    if error["errno"] in (errno.EEXIST, errno.ENOTDIR):
+        return f"Cannot mkdir: {error['path']} is not a directory"
+    return f"mkdir {error['path']}: {strerror(error['errno'])}"
+
+
 def _cwd(error: dict[str, Any]) -> str:
     return f'chdir to cwd ("{error["path"]}") set in config.json failed: {strerror(error["errno"])}'
 
@@ -86,7 +93,14 @@ def _killed(error: dict[str, Any]) -> str:
     return f"container init was killed before it could run the program ({error['message']})"
 
 
-_WORDS = {"lookup": _lookup, "exec": _exec, "chdir": _cwd, "killed": _killed, "mount": _mount}
+_WORDS = {
+    "lookup": _lookup,
+    "exec": _exec,
+    "mkdir": _mkdir,
+    "chdir": _cwd,
+    "killed": _killed,
+    "mount": _mount,
+}
 
 
 def describe(error: dict[str, Any]) -> tuple[str, int]:

@@ -102,5 +102,5 @@ def test_numbers() -> None:
 def test_changes_of_commit_and_import() -> None:
     config = apply_changes({"Env": ["A=1"]}, ["ENV B=2", "CMD x\nWORKDIR /w"])
     assert config == {"Env": ["A=1", "B=2"], "Cmd": ["/bin/sh", "-c", "x"], "WorkingDir": "/w"}
-    with pytest.raises(InvalidParameter, match="RUN is not a valid change command"):
+    with pytest.raises(InvalidParameter, match="run is not a valid change command"):
         apply_changes({}, ["RUN x"])
