@@ -219,7 +219,7 @@ class Overlay2Driver:
         gone = f"{self._root}/removing-{cache_id}"
         try:
             self._move_away(base, gone)
-            shutil.rmtree(gone)
+            _delete(gone)
         except FileNotFoundError:
             pass
         except OSError as exc:
@@ -379,6 +379,18 @@ def _filesystem_of(path: str) -> str:
             if inside and len(point) >= len(best):
                 best, kind = point, right.split(" ")[0]
     return "extfs" if kind in ("ext2", "ext3", "ext4") else kind
+
+
+def _delete(directory: str) -> None:
+    """Delete a tree; one whose container wrote nothing, which is most, without looking into it."""
+    try:
+        for name in ("link", "lower"):
+            os.unlink(f"{directory}/{name}")
+        for name in ("merged", "work/work", "work", "diff"):
+            os.rmdir(f"{directory}/{name}")
+        os.rmdir(directory)
+    except OSError:
+        shutil.rmtree(directory)
 
 
 def _read(path: str) -> str:

@@ -236,6 +236,12 @@ def resolve(
     return result
 
 
+@lru_cache(maxsize=16)
+def resolve_default(caps: tuple[str, ...], kernel: tuple[int, int], arch: str) -> dict[str, Any]:
+    """`resolve` of the default profile, the same object for the same arguments. Do not change it."""
+    return resolve(default_profile(), caps, kernel, arch)
+
+
 def _architectures(arch_map: Collection[Mapping[str, Any]], arch: str) -> list[str]:
     name = next((scmp for go, scmp in _MACHINES.values() if go == arch), None)
     for entry in arch_map:

@@ -242,6 +242,8 @@ def _confine(
         linux[key] = [] if open_paths else list(default if chosen is None else chosen)
     if security.seccomp == "unconfined" or (host.get("Privileged") and security.seccomp is None):
         return
-    profile = seccomp_profile.default_profile() if security.seccomp is None else security.seccomp
-    assert not isinstance(profile, str)
-    linux["seccomp"] = seccomp_profile.resolve(profile, bounding, inputs.kernel, inputs.arch)
+    if security.seccomp is None:
+        linux["seccomp"] = seccomp_profile.resolve_default(tuple(bounding), inputs.kernel, inputs.arch)
+        return
+    assert not isinstance(security.seccomp, str)
+    linux["seccomp"] = seccomp_profile.resolve(security.seccomp, bounding, inputs.kernel, inputs.arch)

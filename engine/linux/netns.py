@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000
+MS_MOVE = 0x2000
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 SIOCGIFFLAGS = 0x8913
@@ -144,14 +145,14 @@ def run_in(path: str, function: Callable[[], T]) -> T:
 
 
 def rename(old: str, new: str) -> None:
-    """Bind the namespace of `old` to the file `new` instead."""
+    """Move the namespace of `old` to the file `new`, in the same private directory."""
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444))
     try:
-        _mount(old, new, MS_BIND)
+        _mount(old, new, MS_MOVE)  # umount(2) would wait for a grace period of RCU
     except OSError:
         os.unlink(new)
         raise
-    remove(old)
+    os.unlink(old)
 
 
 def remove(path: str) -> None:

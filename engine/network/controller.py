@@ -13,7 +13,6 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -38,6 +37,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 SWEEP_AFTER = 3.0
+#: The stock of namespaces is filled up when the start that took one is likely to be over.
+REFILL_AFTER = 0.03
 
 
 class Publisher(Protocol):
@@ -64,7 +65,7 @@ class NetworkController:
         self._workers = ThreadPoolExecutor(4, "network")
         self._changes = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._sweep_due = False
+        self._sweep_due = self._refill_due = False
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._workers, function, *args)
@@ -153,7 +154,7 @@ class NetworkController:
             raise
         for endpoint in endpoints:
             self._tell("connect", self._store.resolve(endpoint.network_id), container.id)
-        self._background(partial(self._run, self._fabric.sandboxes.refill))
+        self._schedule_refill()
         return sandbox
 
     def _attach(self, container: ContainerNet) -> tuple[SandboxRecord, builtins.list[Endpoint]]:
@@ -359,6 +360,18 @@ class NetworkController:
         task = asyncio.ensure_future(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _schedule_refill(self) -> None:
+        if self._refill_due:
+            return
+        self._refill_due = True
+
+        async def later() -> None:
+            await asyncio.sleep(REFILL_AFTER)
+            self._refill_due = False
+            await self._run(self._fabric.sandboxes.refill)
+
+        self._background(later)
 
     def _schedule_sweep(self) -> None:
         """A while after containers have gone, delete interfaces that did not go with their namespaces."""

@@ -54,7 +54,7 @@ class Connection:
         if not events & (READ | HANGUP) or self.sock.fileno() < 0:
             return
         try:
-            data = self.sock.recv(262144)
+            data = self.sock.recv(32768)  # a larger buffer is mapped and unmapped each time
         except BlockingIOError:
             return
         except OSError:

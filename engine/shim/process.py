@@ -195,10 +195,15 @@ class Process:
 def _has_executed(pid: int) -> bool:
     """Whether the process called execve since it was forked; a zombie still tells."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            flags = int(file.read().rpartition(b")")[2].split()[6])
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
+    try:
+        flags = int(os.read(fd, 4096).rpartition(b")")[2].split()[6])
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
     return not flags & PF_FORKNOEXEC
 
 
