@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import errno
 import hashlib
 import json
 import shutil
@@ -25,6 +26,7 @@ from engine.errdefs import (
     NotFound,
     StartFailure,
     SystemFailure,
+    Unavailable,
     Unsupported,
 )
 from engine.linux import cgroup as cgroups
@@ -34,6 +36,8 @@ from engine.shim.client import Disconnected, MonitorClient, RequestFailed, Spawn
 from engine.shim.failure import describe
 from engine.shim.protocol import EXIT_NAME, STATE_NAME, FrameDecoder, encode
 
+#: Of us, which say nothing about the monitor.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN)
 #: SIGKILL, which is how a container ends whose monitor was killed.
 _LOST = 137
 
@@ -69,7 +73,7 @@ class NativeDriver:
         if options:
             raise InvalidParameter(f"the native execution driver has no option {sorted(options)[0]!r}")
         self._root = exec_root / "containers"
-        self._spawner = SpawnerClient()
+        self._spawner = SpawnerClient(exec_root / "spawner.lock")
         self._containers: dict[str, _Container] = {}
         self._layout: CgroupLayout = CgroupLayout(0, {})
         self._seccomp: dict[bytes, str] = {}
@@ -81,6 +85,11 @@ class NativeDriver:
         self._layout = cgroups.detect()
         if self._layout.version == 0:
             raise SystemFailure("no cgroup hierarchy is mounted; mount cgroup2 on /sys/fs/cgroup")
+        if not await self._spawner.settle():
+            raise SystemFailure(
+                "a process of the daemon that ran before still makes a container; wait for it to end, or "
+                f"end it (fuser {self._root.parent}/spawner.lock)"
+            )
         await self._spawner.open()
 
     async def close(self) -> None:
@@ -167,7 +176,16 @@ class NativeDriver:
         try:
             monitor = await MonitorClient.over(await connect(exec_dir))
             state = await monitor.request("state")
-        except (OSError, Disconnected, NotFound):
+        except RequestFailed as exc:
+            raise SystemFailure(
+                f"the monitor of container {container_id} says: {describe(exc.error)[0]}"
+            ) from exc
+        except (OSError, Disconnected, NotFound) as exc:
+            if isinstance(exc, OSError) and exc.errno in _SHORTAGES:
+                raise Unavailable(
+                    f"cannot ask the monitor of container {container_id}: {exc.strerror}; give the daemon "
+                    "more (ulimit -n), the container runs on"
+                ) from exc
             group, remains = await asyncio.to_thread(self._remains, exec_dir, state_dir)
             if group is not None:
                 self._containers[container_id] = _Container(exec_dir, state_dir, group, None)

@@ -89,7 +89,10 @@ class MountPoint(msgspec.Struct, omit_defaults=True):
 
 
 class Container(msgspec.Struct, omit_defaults=True):
-    """One container. image: as the client wrote it; image_id: what that meant then."""
+    """One container. image: as the client wrote it; image_id: what that meant then.
+
+    removing_volumes: of the phase removing, whether its anonymous volumes go with it.
+    """
 
     id: str
     name: str
@@ -108,6 +111,7 @@ class Container(msgspec.Struct, omit_defaults=True):
     restart_count: int = 0
     manually_stopped: bool = False
     started_before: bool = False
+    removing_volumes: bool = False
 
     @property
     def running(self) -> bool:

@@ -70,13 +70,13 @@ async def create(engine: Engine, request: CreateRequest, name: str = "", platfor
     engine.containers.add(container)
     try:
         await asyncio.to_thread(_make, engine, container, image.chain_id)
+        container.phase = Phase.NONE
+        engine.containers.save(container)
     except BaseException as exc:
         await asyncio.to_thread(unmake, engine, container)
         engine.containers.remove(container.id)
         if isinstance(exc, OSError):
             raise SystemFailure(f"can't make container {container.name}: {exc}") from exc
-        container.phase = Phase.NONE
-        engine.containers.save(container)
         raise
     engine.events.publish("container", "create", container.id, describe(container))
     return Created(container.id, warnings(host, cgroup2=hostinfo.cgroup_version() == "2"))

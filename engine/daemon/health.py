@@ -37,11 +37,9 @@ async def _check_forever(engine: Engine, container: Container, probe: Probe) -> 
         if container.paused:
             continue
         try:
-            result = await _probe(engine, container, probe)
+            _take(engine, container, probe, await _probe(engine, container, probe))
         except Exception:
             log.exception("health check of container %s", container.id[:12])
-            continue
-        _take(engine, container, probe, result)
 
 
 def _status(container: Container) -> str:

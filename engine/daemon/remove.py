@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 
@@ -38,19 +39,27 @@ async def remove(
     live = engine.containers.live(container.id)
     if container.state.status == Status.REMOVING:
         raise Conflict(f"removal of container {reference} is already in progress")
-    if container.active:
-        if not force:
-            how = "and must be unpaused first" if container.paused else ""
-            how = how or ": stop the container before removing or force remove"
-            name = f'"/{container.name}"'
-            state = container.state.status
-            text = f"cannot remove container {name}: container is {state}"
-            raise Conflict(f"{text} {how}" if container.paused else f"{text}{how}")
-        await _kill(engine, container, live)
-    async with live.lock:
-        if engine.containers.find(container.id) is None:
-            return  # --rm was faster
-        await destroy(engine, container, live, volumes=volumes)
+    while True:
+        if container.active:
+            if not force:
+                raise _still_active(container)
+            await _kill(engine, container, live)
+        async with live.lock:
+            if engine.containers.find(container.id) is None:
+                return  # --rm was faster
+            if not container.active:
+                await destroy(engine, container, live, volumes=volumes)
+                return
+        # somebody, or its restart policy, has started it while we waited for the lock
+
+
+def _still_active(container: Container) -> Conflict:
+    how = "and must be unpaused first" if container.paused else ""
+    how = how or ": stop the container before removing or force remove"
+    name = f'"/{container.name}"'
+    state = container.state.status
+    text = f"cannot remove container {name}: container is {state}"
+    return Conflict(f"{text} {how}" if container.paused else f"{text}{how}")
 
 
 async def _kill(engine: Engine, container: Container, live: Live) -> None:
@@ -60,6 +69,7 @@ async def _kill(engine: Engine, container: Container, live: Live) -> None:
         if live.restart is not None:
             live.restart.cancel()
             live.restart = None
+        if container.state.status == Status.RESTARTING:
             container.state.status = Status.EXITED
         if not container.running:
             return
@@ -90,17 +100,22 @@ async def destroy(engine: Engine, container: Container, live: Live, *, volumes: 
     goes on from there. Raises SystemFailure then.
     """
     container.state.status, container.phase = Status.REMOVING, Phase.REMOVING
-    engine.containers.save(container)
+    container.removing_volumes = volumes
+    try:
+        engine.containers.save(container)
+    except DockyardError as exc:  # the disk is full: what is removed now makes room
+        log.warning("container %s: %s", container.id[:12], exc)
     try:
         await asyncio.to_thread(_erase, engine, container, volumes)
+        code = container.state.exit_code
+        engine.containers.remove(container.id)
     except (DockyardError, OSError) as exc:
         container.state.status, container.state.error = Status.DEAD, str(exc)
-        engine.containers.save(container)
+        with contextlib.suppress(DockyardError):
+            engine.containers.save(container)
         raise SystemFailure(
             f"container {container.id}: driver failed to remove root filesystem: {exc}"
         ) from exc
-    code = container.state.exit_code
-    engine.containers.remove(container.id)
     engine.events.publish("container", "destroy", container.id, describe(container))
     for one in live.pending:
         one.ready.cancel()
@@ -112,8 +127,11 @@ def _erase(engine: Engine, container: Container, volumes: bool) -> None:
     """Everything on the disk. Blocks; may be repeated."""
     engine.layers.remove_rw(container.id)
     remove_directory(engine.containers.directory(container.id))
-    for name in engine.volumes.release(container.id):
-        if volumes:
+    released = engine.volumes.release(container.id)
+    if volumes:
+        # Those of its own too: an earlier attempt may have released them, and come no further.
+        own = [mount.name for mount in container.mounts if mount.type == "volume" and mount.anonymous]
+        for name in dict.fromkeys([*released, *own]):
             _remove_volume(engine, name)
 
 
@@ -131,4 +149,4 @@ async def finish(engine: Engine, container: Container) -> None:
     await take_down(engine, container)
     live = engine.containers.live(container.id)
     async with live.lock:
-        await destroy(engine, container, live, volumes=bool(container.host_config.get("AutoRemove")))
+        await destroy(engine, container, live, volumes=container.removing_volumes)

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import time
 
+from engine.container import timestamps
 from engine.container.live import Live
 from engine.container.model import Container, Phase, Status
 from engine.container.restart import at_boot
@@ -29,7 +30,7 @@ from engine.daemon.remove import destroy, finish
 from engine.daemon.start import launch
 from engine.daemon.takedown import take_down
 from engine.driverapi.execution import ExitStatus, TaskState
-from engine.errdefs import DockyardError
+from engine.errdefs import DockyardError, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -43,23 +44,35 @@ async def restore(engine: Engine) -> None:
     await engine.networks.restore(_with_sandbox(alive))
     to_start: list[Container] = []
     for one, state in zip(before, states, strict=True):
-        was_active = one.active
-        if state is not None and _alive(state):
-            await _resume(engine, one, state)
-            continue
-        if one.running:
-            await _note_exit(engine, one, state)
-        if one.host_config.get("AutoRemove") and one.started_before:
-            await _remove(engine, one)
-        elif at_boot(
-            one.host_config["RestartPolicy"], was_active=was_active, manually_stopped=one.manually_stopped
-        ) and (one.started_before or was_active):
-            to_start.append(one)
-        elif one.state.status == Status.RESTARTING:
-            one.state.status = Status.EXITED
-            engine.containers.save(one)
+        try:
+            if await _settle(engine, one, state):
+                to_start.append(one)
+        except (DockyardError, OSError) as exc:  # the others have a right to be found
+            log.error("container %s can't be restored: %s", one.id[:12], exc)
     if to_start:
         keep(engine, asyncio.create_task(_start_all(engine, to_start)))
+
+
+async def _settle(engine: Engine, one: Container, state: TaskState | None) -> bool:
+    """Bring one record in line; True if the container shall be started."""
+    was_active, called_off = one.active, one.phase == Phase.STARTING
+    if state is not None and _alive(state):
+        await _resume(engine, one, state)
+        return False
+    if called_off:
+        await _call_off(engine, one)
+    elif one.running:
+        await _note_exit(engine, one, state)
+    if one.host_config.get("AutoRemove") and (one.started_before or called_off):
+        await _remove(engine, one)
+    elif at_boot(
+        one.host_config["RestartPolicy"], was_active=was_active, manually_stopped=one.manually_stopped
+    ) and (one.started_before or was_active):
+        return True
+    elif one.state.status == Status.RESTARTING:
+        one.state.status = Status.EXITED
+        engine.containers.save(one)
+    return False
 
 
 def _alive(state: TaskState | None) -> bool:
@@ -86,27 +99,36 @@ async def _settle_half_made(engine: Engine) -> None:
 
 
 async def _find(engine: Engine, one: Container) -> TaskState | None:
-    """What the execution driver knows of it; a start that was under way is called off."""
-    if not one.running and one.phase != Phase.STARTING:
+    """What the execution driver knows of a container that ran.
+
+    Unavailable (too many open files, say) goes through: better no daemon than one that takes its
+    containers for lost.
+    """
+    if not one.running or one.phase == Phase.STARTING:
         return None
-    directory = engine.containers.directory(one.id)
     try:
-        state = await engine.execution.restore(one.id, directory)
+        state = await engine.execution.restore(one.id, engine.containers.directory(one.id))
+    except Unavailable:
+        raise
     except DockyardError as exc:
         log.warning("container %s can't be found again: %s", one.id[:12], exc)
-        return None
-    if one.phase == Phase.STARTING:
-        log.info("container %s was being started; undoing that", one.id[:12])
-        await take_down(engine, one)
-        one.phase = Phase.NONE
-        one.state.error = "the daemon ended while the container was being started"
-        one.state.exit_code, one.state.pid = 128, 0
-        engine.containers.save(one)
         return None
     if state is not None and state.status == "created":
         await take_down(engine, one)
         return None
     return state
+
+
+async def _call_off(engine: Engine, one: Container) -> None:
+    """Undo a start that the last daemon did not complete."""
+    log.info("container %s was being started; undoing that", one.id[:12])
+    await take_down(engine, one)
+    one.phase = Phase.NONE
+    one.state.error = "the daemon ended while the container was being started"
+    one.state.exit_code, one.state.pid = 128, 0
+    if one.started_before:
+        one.state.finished_at = timestamps.now()
+    engine.containers.save(one)
 
 
 async def _resume(engine: Engine, one: Container, state: TaskState) -> None:
@@ -147,8 +169,8 @@ async def _start_all(engine: Engine, containers: list[Container]) -> None:
 
 async def _start(engine: Engine, one: Container, live: Live) -> None:
     async with live.lock:
-        if one.running or engine.containers.find(one.id) is None:
-            return
+        if one.running or live.no_restart or engine.containers.find(one.id) is None:
+            return  # started, stopped or removed by a client meanwhile
         if one.state.status == Status.RESTARTING:
             one.restart_count += 1
         one.state.status = Status.EXITED

@@ -63,23 +63,23 @@ async def launch(engine: Engine, container: Container, live: Live) -> None:
     live.no_restart = False
     container.phase = Phase.STARTING
     try:
-        place, root = await _surroundings(engine, container)
         engine.containers.save(container)
+        place, root = await _surroundings(engine, container)
         await _run(engine, container, live, place, root)
-    except BaseException as exc:
         _note_running(container)
         engine.containers.save(container)
+    except BaseException as exc:
         await _undo(engine, container, live, exc)
         if isinstance(exc, OSError):
             raise SystemFailure(f"can't start container {container.name}: {exc}") from exc
         raise
-    state = container.state
     health.begin(engine, container, live)
     live.watcher = asyncio.create_task(watch(engine, container, launch))
     engine.events.publish("container", "start", container.id, describe(container))
 
 
 def _note_running(container: Container) -> None:
+    state = container.state
     state.status, state.error, state.exit_code, state.oom_killed = Status.RUNNING, "", 0, False
     state.started_at = timestamps.now()
     container.phase, container.started_before = Phase.NONE, True
@@ -208,12 +208,12 @@ def _io(engine: Engine, container: Container, directory: Path) -> IOConfig:
         tty=container.tty, stdin=bool(config.get("OpenStdin")), stdin_once=bool(config.get("StdinOnce"))
     )
     options: dict[str, Any] = container.host_config["LogConfig"].get("Config") or {}
+    base = replace(base, log_attrs=logattrs.attributes(options, container.labels, config.get("Env") or ()))
     return log_driver(container).io(base, directory, container.id, options)
 
 
 async def _connect_waiting(engine: Engine, container: Container, live: Live) -> None:
     """Give those who attached before the start their connection, so that they miss nothing."""
-    base = replace(base, log_attrs=logattrs.attributes(options, container.labels, config.get("Env") or ()))
     waiting, live.pending[:] = list(live.pending), []
     for one in waiting:
         if one.ready.done():

@@ -295,9 +295,11 @@ def _inherit_cpuset(point: str, path: str) -> None:
     """A version 1 cpuset starts empty and takes no tasks until it has cpus and memory nodes.
 
     clone_children makes the kernel copy both into new groups below. Others may be about to do the
-    same for a parent, so each sees to its parents itself.
+    same for a parent, so each sees to its parents itself, and does not take one that has its cpus, and
+    not yet its memory nodes, for complete: no task could join ours (ENOSPC).
     """
-    if path in ("", "/") or _read(f"{point}{path}/cpuset.cpus").strip():
+    files = [f"{point}{path}/{name}" for name in ("cpuset.cpus", "cpuset.mems")]
+    if path in ("", "/") or all(_read(file).strip() for file in files):
         return
     _inherit_cpuset(point, os.path.dirname(path))
     for name in ("cpuset.cpus", "cpuset.mems"):

@@ -6,11 +6,14 @@ The spawner itself never imports this module: asyncio would cost every monitor i
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import itertools
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +138,14 @@ async def connect(exec_dir: Path) -> socket.socket:
 
 
 class SpawnerClient:
-    """Keeps one spawner running, and has it fork monitors. A spawner that died is replaced."""
+    """Keeps one spawner running, and has it fork monitors. A spawner that died is replaced.
 
-    def __init__(self) -> None:
+    lock: a file that a spawner and its monitors hold locked (shared) for as long as they may be about
+    to make a container that nobody can find yet. `settle` waits for those of an earlier daemon.
+    """
+
+    def __init__(self, lock: Path | None = None) -> None:
+        self._lock = lock
         self._control: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._starting = asyncio.Lock()
@@ -155,6 +163,25 @@ class SpawnerClient:
             self._forget()
             await asyncio.to_thread(self._start)
 
+    async def settle(self, patience: float = 10.0) -> bool:
+        """Wait until no monitor of an earlier daemon's is about to appear; False if one still may be.
+
+        A daemon that is killed can leave a create request with a monitor that has not run yet. Its
+        container must be there to be found, before somebody looks, or starts the same one again.
+        """
+        if self._lock is None:
+            return True
+        deadline = time.monotonic() + patience
+        with self._lock.open("ab") as held:
+            while True:
+                try:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return True
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        return False
+                await asyncio.sleep(0.005)
+
     def _alive(self) -> bool:
         return self._control is not None and self._process is not None and self._process.poll() is None
 
@@ -163,12 +190,18 @@ class SpawnerClient:
             self._process.wait()  # hung up on, so it ends; reaped here
         script = Path(__file__).with_name("spawner.py")
         ours, theirs = socket.socketpair()
-        with theirs:
+        with contextlib.ExitStack() as passed:
+            passed.enter_context(theirs)
+            fds = [theirs.fileno()]
+            if self._lock is not None:
+                held = passed.enter_context(self._lock.open("ab"))
+                fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                fds.append(held.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-X", "utf8", str(script), str(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-X", "utf8", str(script), *map(str, fds)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=fds,
                 env={},
             )
         ours.setblocking(False)

@@ -127,6 +127,7 @@ class Monitor:
             # Written down before it is made, so that whoever comes after a kill -9 can undo it.
             state = {"cgroup": cgroup.path, "monitor": os.getpid()}
             _write_atomically(f"{self._exec_dir}/{STATE_NAME}", state)
+            _unlock()
             cgroup.create()
             cgroup.apply(spec["linux"].get("resources") or {})
             stages["cgroup"] = time.monotonic()
@@ -311,13 +312,18 @@ class Monitor:
             pass
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
                 return
-            if pid == 0:
+            if ended is None:
                 return
-            for process in (self._init, *self._execs.values()):
-                if process is not None and process.pid == pid and process.phase != "stopped":
+            pid = ended.si_pid
+            ours = [p for p in (self._init, *self._execs.values()) if p is not None and p.pid == pid]
+            for process in ours:
+                process.ending()
+            _, status = os.waitpid(pid, 0)
+            for process in ours:
+                if process.phase != "stopped":
                     process.reaped(status)
                     if process is self._init and self._cgroup is not None and self._shares_pids:
                         # Without a pid namespace of its own, what init has started is still there.
@@ -394,14 +400,23 @@ def _write_atomically(path: str, value: dict[str, Any]) -> None:
 
 
 _layout = cgroups.CgroupLayout(0, {})
+_lock = -1
 
 
-def prepare() -> None:
-    """Find out, once in the spawner, what is the same for all monitors."""
-    global _layout
-    _layout = cgroups.detect()
+def prepare(lock: int = -1) -> None:
+    """Find out, once in the spawner, what is the same for all monitors. lock: see SpawnerClient."""
+    global _layout, _lock
+    _layout, _lock = cgroups.detect(), lock
     identity.prepare()
     proctitle.locate()
+
+
+def _unlock() -> None:
+    """From here on any daemon can find us."""
+    global _lock
+    if _lock >= 0:
+        os.close(_lock)
+        _lock = -1
 
 
 def main(control: socket.socket, taken: Callable[[], None]) -> None:

@@ -1,6 +1,6 @@
 """The spawner: a small process that forks monitors, started as a script with `python -I -S`.
 
-    spawner.py <control fd>
+    spawner.py <control fd> [<lock fd>]
 
 Forking from it costs a millisecond, where a new interpreter costs twenty; the pages of the
 interpreter and of all modules are shared by every monitor. It has one thread, imports nothing
@@ -70,7 +70,10 @@ class Spawner:
             os._exit(status)
 
     def _taken(self) -> None:
-        os.write(self._writer, _TAKEN)
+        try:
+            os.write(self._writer, _TAKEN)
+        except OSError:
+            pass  # the spawner was killed; this one monitor can still be used
         os.close(self._writer)
         self._control.close()
 
@@ -87,20 +90,23 @@ class Spawner:
 
 
 def main(arguments: list[str]) -> int:
-    """Entry point; the argument is the inherited control socket."""
+    """Entry point; the arguments are inherited: the control socket, and a lock (see SpawnerClient)."""
     sys.path.insert(0, _PACKAGE_PARENT)
     from engine.linux import prctl
     from engine.shim import identity, monitor
 
     control = socket.socket(fileno=int(arguments[0]))
     os.set_inheritable(control.fileno(), False)
+    lock = int(arguments[1]) if len(arguments) > 1 else -1
+    if lock >= 0:
+        os.set_inheritable(lock, False)
     prctl.set_name("dockyard-spawn")
     identity.reset_signals()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt is for the daemon
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     os.chdir("/")
     os.umask(0o022)
-    monitor.prepare()
+    monitor.prepare(lock)
     gc.collect()
     gc.freeze()
     Spawner(control).serve()

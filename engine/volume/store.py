@@ -150,6 +150,14 @@ class VolumeStore:
             self._records.delete(name)
         self._events.publish("volume", "destroy", name, {"driver": volume.driver})
 
+    def discard(self, name: str) -> None:
+        """Remove an anonymous volume of which a crash may have left its directory alone. Conflict if used."""
+        with self._lock:
+            if self._records.find(name) is not None:
+                self.remove(name)
+            else:
+                self._driver("local", name).remove(name)
+
     def restore(self, containers: set[str]) -> None:
         """After a daemon restart: forget the uses of containers that are no more, remount the rest."""
         self._records.keep_only(containers)
