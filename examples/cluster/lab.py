@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -160,6 +161,19 @@ class Host:
         nsenter execs the program, so the pid is the program's own.
         """
         return spawn(self.enter(*command), log, {**self.env, **(env or {})})
+
+    def await_port(self, port: int, *, timeout: float = 20.0) -> None:
+        """Wait until some program inside listens on a TCP port."""
+        listening = re.compile(
+            rf"^ *\d+: [0-9A-F]+:{port:04X} \S+ 0A ", re.MULTILINE
+        )  # proc_net_tcp(5), LISTEN
+        deadline = time.monotonic() + timeout
+        while not any(
+            listening.search(Path(f"/proc/{self.pid}/net/{f}").read_text()) for f in ("tcp", "tcp6")
+        ):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nobody listens on port {port} of {self.name} after {timeout:g} s")
+            time.sleep(0.02)
 
     def shut_down(self) -> None:
         """End the holder; the namespaces go with their last process."""

@@ -260,8 +260,7 @@ def test_a_port_of_another_program_is_refused(engine: TestEngine) -> None:
     log = engine.directory / "nc.log"
     other = engine.host.spawn([sys.executable, "-m", "http.server", "8081"], log)
     try:
-        while "8081" not in engine.host.run("ss", "-Htln"):
-            time.sleep(0.05)
+        engine.host.await_port(8081)
         done = engine.docker.try_("run", "--name", "late", "-p", "8081:80", "busybox", "true")
         assert done.returncode == 125
         assert "address already in use" in done.stderr

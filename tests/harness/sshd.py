@@ -7,7 +7,6 @@ host; /var/lib/pydocker is a tmpfs, since an overlay can't be the upper layer of
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def ssh_host(
              "-o", "PasswordAuthentication=no", "-o", "UsePAM=no"],
             directory / "sshd.log",
         )  # fmt: skip
-        _await_port(wire_host, host.ip, 22, directory / "sshd.log")
+        host.await_port(22)
         yield SshHost(host, wire_host, directory / "key", root)
         host.run("chroot", root, "sh", "-c", "test ! -x /usr/local/sbin/pydocker-service || "
                  "/usr/local/sbin/pydocker-service stop", check=False)  # fmt: skip
@@ -78,14 +77,6 @@ def ssh_host(
     finally:
         _end_all_in(host)
         host.shut_down()
-
-
-def _await_port(client: Host, ip: str, port: int, log: Path) -> None:
-    deadline = time.monotonic() + 10
-    probe = f"exec 3<>/dev/tcp/{ip}/{port}"
-    while subprocess.run(client.enter("bash", "-c", probe), capture_output=True, check=False).returncode:
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.05)
 
 
 def _end_all_in(host: Host) -> None:

@@ -24,6 +24,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestEngine]:
     with running_engine(root / "e") as engine:
         pid = engine.host.spawn(["docker-registry", "serve", str(config)], root / "log")
         try:
+            engine.host.await_port(5000)
             yield engine
         finally:
             end(pid)
