@@ -83,7 +83,7 @@ def _ports(key: str) -> Rule:
                 for binding in bindings or ()
             }
         else:
-            have = set(one.config.get("ExposedPorts") or ())
+            have = set(one.network_settings.get("Ports") or ())
         wanted: set[str] = set()
         for value in filters.get(key):
             wanted |= port_range(value)
