@@ -21,6 +21,7 @@ from engine.daemon import bootstrap, configfile, logs
 from engine.daemon.config import DaemonConfig
 from engine.daemon.engine import Engine
 from engine.daemon.lock import BridgeLock, Lock
+from engine.daemon.warmup import compile_default_filter
 from engine.errdefs import DockyardError
 from engine.server import listen
 from engine.server.app import Api
@@ -76,6 +77,7 @@ async def _run(config: DaemonConfig, flags: Mapping[str, Any]) -> None:
             notify("READY=1")
             settle()
             log.info("Daemon has completed initialization")
+            await asyncio.to_thread(compile_default_filter)
             await stopped.wait()
             log.info("Stopping; containers run on")
             notify("STOPPING=1")
