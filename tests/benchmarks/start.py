@@ -4,7 +4,8 @@
 
 Both engines are measured in turn within one run (A B A B …), so that a machine whose speed drifts is
 fair to both. Printed are medians and spreads in milliseconds and the ratio of the medians; then the
-stages of a start over the API, and the parts of the runtime's own work. Budget: ratio ≤ 0.2.
+stages of a start over the API, those inside our runtime (tests.benchmarks.runtime), and the memory that
+both need (tests.benchmarks.memory). Budget: ratio ≤ 0.2.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 from engine.client import DockerClient
+from tests.benchmarks import memory, runtime
 from tests.harness.dockerd import DOCKERD, running_dockerd
 from tests.harness.engines import Docker, running_engine
 
@@ -80,11 +82,12 @@ async def stages(host: str, runs: int, network: str = "bridge") -> dict[str, lis
             async def call(method: str, suffix: str, created: dict[str, str] = created) -> None:
                 await docker.json(method, f"/containers/{created['Id']}{suffix}")
 
+            work: Callable[[], Awaitable[None]]
             for stage, work in (
                 ("create", create),
-                ("start", lambda: call("POST", "/start")),
-                ("wait", lambda: call("POST", "/wait")),
-                ("remove", lambda: call("DELETE", "")),
+                ("start", partial(call, "POST", "/start")),
+                ("wait", partial(call, "POST", "/wait")),
+                ("remove", partial(call, "DELETE", "")),
             ):
                 begun = time.perf_counter()
                 await work()
@@ -118,12 +121,16 @@ def main() -> None:
         running_engine(Path(scratch) / "ours") as engine,
     ):
         if DOCKERD is None:
+            memory.show(memory.ours(engine), None)
             compare(engine.docker, None, runs)
             show_stages(engine.socket, None, runs)
-            return
-        with running_dockerd(Path(scratch) / "original") as original:
-            compare(engine.docker, original, runs)
-            show_stages(engine.socket, original.host, runs)
+        else:
+            directory = Path(scratch) / "original"
+            with running_dockerd(directory) as original:
+                memory.show(memory.ours(engine), memory.dockerd(original, directory))
+                compare(engine.docker, original, runs)
+                show_stages(engine.socket, original.host, runs)
+    runtime.show(runs)
 
 
 if __name__ == "__main__":
