@@ -7,6 +7,7 @@ by an unambiguous prefix of its id, in this order, as docker's clients expect.
 from __future__ import annotations
 
 import builtins
+import logging
 from bisect import bisect_left, insort
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from engine.container.live import Live
 from engine.container.model import Container
 from engine.container.names import random_name, validate
 from engine.db import Database
-from engine.errdefs import Conflict, InvalidParameter, NotFound
+from engine.errdefs import Conflict, InvalidParameter, NotFound, SystemFailure
+
+log = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS containers (id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, doc BLOB NOT NULL);
@@ -67,6 +70,13 @@ class ContainerStore:
         with self._db.transaction() as tx:
             row = (self._encode(container), container.id)
             tx.execute("UPDATE containers SET doc = ? WHERE id = ?", row)
+
+    def try_save(self, container: Container) -> None:
+        """As `save`, where what happened has happened: a full disk is logged, and changes nothing."""
+        try:
+            self.save(container)
+        except SystemFailure as exc:
+            log.error("the state of container %s is not recorded: %s", container.id[:12], exc)
 
     def remove(self, container_id: str) -> None:
         """Forget a container; unknown ones are no error."""

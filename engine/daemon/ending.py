@@ -52,10 +52,7 @@ async def ended(engine: Engine, container: Container, status: ExitStatus, launch
         _finish_execs(live)
         # Who waits for the end may want its ports, its address or its volumes next.
         await take_down(engine, container)
-        try:
-            engine.containers.save(container)
-        except DockyardError as exc:  # a full disk; who waits is told all the same
-            log.error("the end of container %s is not recorded: %s", container.id[:12], exc)
+        engine.containers.try_save(container)
         live.settle(live.exited, status.code)
         if delay is not None:
             live.restart_delay = delay

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 
@@ -101,18 +100,14 @@ async def destroy(engine: Engine, container: Container, live: Live, *, volumes: 
     """
     container.state.status, container.phase = Status.REMOVING, Phase.REMOVING
     container.removing_volumes = volumes
-    try:
-        engine.containers.save(container)
-    except DockyardError as exc:  # the disk is full: what is removed now makes room
-        log.warning("container %s: %s", container.id[:12], exc)
+    engine.containers.try_save(container)  # on a full disk: what is removed now makes room
     try:
         await asyncio.to_thread(_erase, engine, container, volumes)
         code = container.state.exit_code
         engine.containers.remove(container.id)
     except (DockyardError, OSError) as exc:
         container.state.status, container.state.error = Status.DEAD, str(exc)
-        with contextlib.suppress(DockyardError):
-            engine.containers.save(container)
+        engine.containers.try_save(container)
         raise SystemFailure(
             f"container {container.id}: driver failed to remove root filesystem: {exc}"
         ) from exc

@@ -244,9 +244,6 @@ async def _undo(engine: Engine, container: Container, live: Live, exc: BaseExcep
     if container.started_before:
         state.finished_at = timestamps.now()
     container.phase = Phase.NONE
-    try:
-        engine.containers.save(container)
-    except DockyardError as problem:  # a full disk, perhaps the very reason
-        log.error("the failure of container %s is not recorded: %s", container.id[:12], problem)
+    engine.containers.try_save(container)
     if container.host_config.get("AutoRemove") and not live.keep:
         await destroy(engine, container, live, volumes=True)

@@ -56,7 +56,7 @@ async def _expect(engine: Engine, container: Container, live: Live) -> asyncio.F
             live.restart = None
         if container.state.status == Status.RESTARTING:
             container.state.status = Status.EXITED
-        engine.containers.save(container)
+        engine.containers.try_save(container)
         if not container.running:
             return None
         gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -101,7 +101,7 @@ async def kill(engine: Engine, reference: str, signal: str = "") -> None:
     if ending:
         live.no_restart = True
     container.manually_stopped = True
-    engine.containers.save(container)
+    engine.containers.try_save(container)
     gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     live.exited.append(gone)
     await _signal(engine, container, number)
@@ -141,7 +141,7 @@ async def pause(engine: Engine, reference: str) -> None:
             raise Conflict(f"container {container.id} is not running")
         await engine.execution.pause(container.id)
         container.state.status = Status.PAUSED
-        engine.containers.save(container)
+        engine.containers.try_save(container)
     engine.events.publish("container", "pause", container.id, describe(container))
 
 
@@ -153,5 +153,5 @@ async def unpause(engine: Engine, reference: str) -> None:
             raise Conflict(f"container {container.id} is not paused")
         await engine.execution.resume(container.id)
         container.state.status = Status.RUNNING
-        engine.containers.save(container)
+        engine.containers.try_save(container)
     engine.events.publish("container", "unpause", container.id, describe(container))

@@ -100,6 +100,7 @@ class LogWriter:
             self._put(record.encode("utf-8", "replace"))
 
     def _put(self, data: bytes) -> None:
+        size = self._size
         try:
             view = memoryview(data)
             while view:
@@ -107,21 +108,26 @@ class LogWriter:
                 self._size += written
                 view = view[written:]
         except OSError:
-            return
+            # A record is there as a whole or not at all: what follows must begin a line.
+            try:
+                os.ftruncate(self._fd, size)
+                self._size = size
+            except OSError:
+                return
 
     def _rotate(self) -> None:
         try:
-            os.close(self._fd)
             if self._max_file > 1:
                 for index in range(self._max_file - 1, 1, -1):
                     older = f"{self._path}.{index - 1}"
                     if os.path.exists(older):
                         os.rename(older, f"{self._path}.{index}")
                 os.rename(self._path, f"{self._path}.1")
+            fresh = self._open(os.O_TRUNC | os.O_APPEND)
         except OSError:
-            pass
-        self._fd = self._open(os.O_TRUNC)
-        self._size = 0
+            return  # a full disk: go on in the file that is open, and try again with the next record
+        os.close(self._fd)
+        self._fd, self._size = fresh, 0
 
     def finish(self, stream: str) -> None:
         """The stream is over: log its unfinished line, without a newline as it has none."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 #: Ended exec'd processes whose status is kept for late askers.
 KEPT_EXECS = 256
+#: After which an exit status that could not be written is tried again.
+RETRY_SECONDS = 2.0
 
 
 class Refused(Exception):
@@ -57,7 +59,7 @@ class Monitor:
         self._spec: dict[str, Any] = {}
         self._cgroup: Cgroup | None = None
         self._seccomp: bytes | None = None
-        self._abandoned = self._shares_pids = False
+        self._abandoned = self._shares_pids = self._unrecorded = False
         self._init: Process | None = None
         self._init_pidfd = -1
         self._execs: dict[str, Process] = {}
@@ -299,7 +301,7 @@ class Monitor:
         self._leave_if_alone()
 
     def _leave_if_alone(self) -> None:
-        if self.connections or self._deleting:
+        if self.connections or self._deleting or self._unrecorded:
             return
         if self._init is None or self._init.exit is not None:
             self._close_listener()
@@ -324,10 +326,10 @@ class Monitor:
             _, status = os.waitpid(pid, 0)
             for process in ours:
                 if process.phase != "stopped":
-                    process.reaped(status)
                     if process is self._init and self._cgroup is not None and self._shares_pids:
                         # Without a pid namespace of its own, what init has started is still there.
                         self._cgroup.kill()
+                    process.reaped(status)
                     break
 
     def _init_ended(self, process: Process) -> None:
@@ -336,14 +338,24 @@ class Monitor:
             return
         if self._cgroup is not None:
             process.exit["oom_killed"] = self._cgroup.oom_kills() > 0
-        try:
-            _write_atomically(f"{self._state_dir}/{EXIT_NAME}", process.exit)
-        except OSError:
-            pass  # a full disk: whoever waits is still told
+        self._record_exit(process.exit)
         self._tell(process)
         deleting, self._deleting = self._deleting, []
         for call in deleting:
             call()
+        self._leave_if_alone()
+
+    def _record_exit(self, exit_: dict[str, Any]) -> None:
+        """Write it down; on a full disk again and again: until then whoever asks is told by us."""
+        try:
+            _write_atomically(f"{self._state_dir}/{EXIT_NAME}", exit_)
+        except FileNotFoundError:
+            pass  # the container was removed meanwhile
+        except OSError:
+            self._unrecorded = True
+            self.loop.later(RETRY_SECONDS, lambda: self._record_exit(exit_))
+            return
+        self._unrecorded = False
         self._leave_if_alone()
 
     def _exec_ended(self, process: Process) -> None:
@@ -393,10 +405,14 @@ def _write_atomically(path: str, value: dict[str, Any]) -> None:
     temporary = f"{path}.{os.getpid()}"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(fd, json.dumps(value).encode())
-    finally:
-        os.close(fd)
-    os.rename(temporary, path)
+        try:
+            os.write(fd, json.dumps(value).encode())
+        finally:
+            os.close(fd)
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 _layout = cgroups.CgroupLayout(0, {})
