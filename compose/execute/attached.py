@@ -76,6 +76,7 @@ class Foreground:
         self.services, self.shown = set(services), set(shown)
         self.options, self.reporter = options, reporter
         self.printer = LinePrinter([], prefix=options.logs.prefix, colors=options.logs.colors)
+        self.printer.before = reporter.release
         self.running: dict[str, Container] = {}
         self.restarting: dict[str, Container] = {}
         self.followers: dict[str, asyncio.Task[None]] = {}
@@ -209,6 +210,7 @@ class Foreground:
             state = {}
         code = int(state.get("ExitCode", 0))
         self.resume[container.id] = str(state.get("FinishedAt", ""))
+        self.reporter.release()
         print(f"{short_name(container, self.project)} exited with code {code}", flush=True)
         if self.stopping:
             state = {}  # whatever it was about to do, it is being stopped

@@ -44,6 +44,11 @@ class Live:
         """Printed above the view, and stays."""
         self._draw(above=text)
 
+    def release(self) -> None:
+        """The view stays where it is; what comes next starts one below."""
+        self.rows.clear()
+        self.drawn = 0
+
     def _set(self, name: str, status: str, color: str) -> None:
         started = self.rows[name][2] if name in self.rows else time.monotonic()
         self.rows[name] = (status, color, started)
@@ -58,7 +63,7 @@ class Live:
             finished = [name for name in names if self.rows[name][1] == _GREEN][:hidden]
             names = [name for name in names if name not in set(finished)][-height:]
         text = f"\x1b[{self.drawn}A" if self.drawn else ""
-        text += "\x1b[J"
+        text += "\r\x1b[J"  # an echoed ^C moved the cursor
         if above:
             text += above.rstrip("\n") + "\n"
         text += "".join(self._row(name, size.columns) for name in names)

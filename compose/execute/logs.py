@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -51,6 +51,7 @@ class LinePrinter:
         self.width = max((len(name) for name in names), default=0)
         self._color: dict[str, int] = {}
         self._partial: dict[tuple[str, int], bytes] = {}
+        self.before: Callable[[], None] = lambda: None  # called ahead of each line
 
     def label(self, name: str) -> str:
         """The prefix of a source."""
@@ -79,6 +80,7 @@ class LinePrinter:
     def line(self, name: str, text: str, stream: int = 1) -> None:
         """One line."""
         out = sys.stderr if stream == STDERR and self.out is sys.stdout and not self.prefix else self.out
+        self.before()
         print(self.label(name) + text.removesuffix("\r"), file=out, flush=True)
 
 

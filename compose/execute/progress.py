@@ -42,6 +42,9 @@ class Reporter(Protocol):
     def line(self, text: str) -> None:
         """Something to say between operations: output of a build, a warning."""
 
+    def release(self) -> None:
+        """Somebody else writes to the terminal now, as containers' logs do: what was drawn stays."""
+
 
 class Plain:
     """One line for each beginning and end, as docker compose writes into a pipe."""
@@ -66,6 +69,9 @@ class Plain:
     def line(self, text: str) -> None:
         """As it is."""
         print(text, file=self.out, flush=True)
+
+    def release(self) -> None:
+        """Lines stay anyway."""
 
 
 class Quiet(Plain):

@@ -248,6 +248,23 @@ def test_json_progress_is_one_object_a_line():
     ]
 
 
+def test_the_live_view_does_not_draw_over_what_others_wrote_meanwhile():
+    out = io.StringIO()
+    view = Live(colors=False, out=out)
+    plan = Plan()
+    first, second = (plan.operations[plan.add(Kind.STOP, name)] for name in ("p-web-1", "p-db-1"))
+    view.begun(first)
+    printer = LinePrinter(["web-1"], out=out)
+    printer.before = view.release
+    printer.line("web-1", "last words")
+    before = out.tell()
+    view.begun(second)
+    drawn = out.getvalue()[before:]
+    assert "\x1b[1A" not in drawn  # the line of the log is above, and stays
+    assert drawn.startswith("\r")  # wherever an echoed ^C left the cursor
+    assert "p-web-1" not in drawn
+
+
 def test_the_live_view_is_never_taller_than_the_terminal(monkeypatch):
     monkeypatch.setenv("LINES", "6")
     monkeypatch.setenv("COLUMNS", "40")
