@@ -123,7 +123,7 @@ exec -u nosuch aa true
 exec -e A aa true
 exec aa
 exec -it aa true
-exec -d aa sleep 1
+exec -d aa sleep 100
 exec -d aa nosuch
 exec aa grep CapEff /proc/self/status
 exec -u 0 aa grep CapEff /proc/self/status

@@ -69,7 +69,7 @@ tag nosuch x
 tag busybox Bad
 tag busybox bad:t@g
 tag busybox aa:-x
-images --format '{{.Repository}}:{{.Tag}}'
+$docker images --format '{{.Repository}}:{{.Tag}}' | sort
 rmi one:1
 rmi one:1
 rmi one localhost:5000/a/b:tag

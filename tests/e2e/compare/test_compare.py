@@ -1,6 +1,6 @@
 """Docker's own engine and ours side by side, through the real CLI.
 
-Two pairs of engines share the scenarios; all are played once, then each test looks at one. What may
+Three pairs of engines share the scenarios; all are played once, then each test looks at one. What may
 differ is in `normalise` and `differences`, nowhere else.
 """
 
@@ -27,9 +27,9 @@ from tests.harness.engines import running_engine
 pytestmark = [pytest.mark.root, pytest.mark.slow, needs_dockerd]
 
 LANES = (
-    (*lines_run.SCENARIOS, *lines_files.SCENARIOS),
-    (*lines_images.SCENARIOS, *lines_containers.SCENARIOS),
-    lines_engine.SCENARIOS,
+    lines_run.SCENARIOS,
+    (*lines_containers.SCENARIOS, *lines_files.SCENARIOS),
+    (*lines_images.SCENARIOS, *lines_engine.SCENARIOS),
 )
 ALL = [scenario for lane in LANES for scenario in lane]
 Played = dict[str, list[Outcome]]

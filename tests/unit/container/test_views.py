@@ -128,7 +128,7 @@ def test_before_and_since_compare_creation():
 
 @pytest.mark.parametrize("filters", [{"foo": ["x"]}, {"status": ["flying"]}, {"health": ["so-so"]}])
 def test_unknown_filters_are_refused(filters):
-    with pytest.raises(InvalidParameter, match="invalid filter|unrecognised filter value"):
+    with pytest.raises(InvalidParameter, match=r"invalid filter|unrecognised filter value"):
         select.check(Filters(filters))
 
 
