@@ -93,6 +93,8 @@ async def info(call: Call) -> web.StreamResponse:
             "CPUSet": True,
             "PidsLimit": True,
             "IPv4Forwarding": True,
+            "BridgeNfIptables": True,  # else docker warns of something that is each node's own affair
+            "BridgeNfIp6tables": True,
             "OomKillDisable": True,
             "Debug": False,
             "NFd": len(list(Path("/proc/self/fd").iterdir())),

@@ -172,3 +172,11 @@ async def test_we_speak_what_all_nodes_speak(labs):
     await lab.docker.json("POST", "/v1.30/containers/b/start")
     assert any(r.startswith("POST /v1.41/containers/") for r in lab.engines["n1"].requests)
     assert any(r.startswith("POST /v1.30/containers/") for r in lab.engines["n2"].requests)
+
+
+async def test_info_gives_docker_nothing_to_warn_of(labs):
+    """The CLI warns of each of these that is false, but they are each node's own affair."""
+    lab = await labs("n1")
+    info = await lab.docker.info()
+    for ability in ("MemoryLimit", "SwapLimit", "IPv4Forwarding", "BridgeNfIptables", "BridgeNfIp6tables"):
+        assert info[ability] is True, ability
