@@ -249,3 +249,11 @@ async def test_spawners_and_monitors_killed_at_random_lose_and_leak_nothing(lab:
     await lab.driver.delete(lab.containers[-1].id)
     assert list((lab.root / "exec/containers").iterdir()) == []
     assert not list(Path("/sys/fs/cgroup").glob(f"*/dockyard-test-{os.getpid()}/0*"))
+
+
+async def test_programs_that_end_at_once_are_not_taken_for_killed(lab: Lab) -> None:
+    container = await lab.start("sleep", "100")
+    for _ in range(10):
+        # The end of one is seen while another has just executed, and has ended too.
+        ended = await asyncio.gather(*(lab.exec(container, "true") for _ in range(10)))
+        assert [code for code, _ in ended] == [0] * 10
