@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TextIO
 
-from compose.execute.progress import WORDS
+from compose.execute.words import WORDS
 from compose.plan.operations import Operation
 
 _GREEN, _RED, _BLUE, _RESET = "\x1b[32m", "\x1b[31m", "\x1b[34m", "\x1b[0m"

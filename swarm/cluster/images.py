@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from swarm.cluster.node import ClusterNode
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 _ID = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
+
+
+class HoldsImages(Protocol):
+    """A node, as far as it matters here: its images as the API lists them."""
+
+    @property
+    def images(self) -> Sequence[Mapping[str, Any]]:
+        """GET /images/json."""
+        ...
 
 
 def repository(reference: str) -> str:
@@ -38,7 +44,7 @@ def image_names(images: Iterable[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(names)
 
 
-def find_image(node: ClusterNode, reference: str) -> Mapping[str, Any] | None:
+def find_image(node: HoldsImages, reference: str) -> Mapping[str, Any] | None:
     """The image on a node that a reference, an id or the beginning of one means, as it is listed there."""
     short = short_name(reference)
     for image in node.images:
@@ -62,7 +68,7 @@ def has_origin(image: Mapping[str, Any]) -> bool:
     return bool(_digests(image))
 
 
-def image_term(nodes: Iterable[ClusterNode], reference: str) -> str:
+def image_term(nodes: Iterable[HoldsImages], reference: str) -> str:
     """An affinity for the nodes that have the image."""
     for node in nodes:
         image = find_image(node, reference)
