@@ -22,6 +22,7 @@ from engine.errdefs import Conflict, InvalidParameter, SystemFailure, Unsupporte
 from engine.events import EventBus
 from engine.image.store import ImageStore
 from engine.layer.store import LayerStore
+from engine.linux import cgroup
 from engine.network.config import NetworkConfig
 from engine.network.controller import NetworkController
 from engine.volume.store import VolumeStore
@@ -78,6 +79,7 @@ async def close_engine(engine: Engine) -> None:
     engine.events.close()
     await restore.let_go(engine)
     await engine.execution.close()
+    cgroup.remove_empty(cgroup.detect(), engine.config.cgroup_parent)
     await engine.networks.close()
     engine.db.close()
 

@@ -261,6 +261,15 @@ class Cgroup:
             delay = min(delay * 2, 0.05)
 
 
+def remove_empty(layout: CgroupLayout, path: str) -> None:
+    """Take away a parent of groups in whichever hierarchy it holds none. The root stays."""
+    for directory in Cgroup(layout, path).directories() if path.strip("/") else ():
+        try:
+            os.rmdir(directory)
+        except OSError:
+            pass  # in use, or not there
+
+
 def _remove_tree(directory: str) -> bool:
     try:
         os.rmdir(directory)

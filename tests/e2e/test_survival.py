@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -95,6 +96,21 @@ def test_volumes_networks_and_images_are_still_there(engine: TestEngine) -> None
     assert docker("inspect", "-f", "{{.State.ExitCode}}", "done") == "3"
     assert docker("run", "--rm", "-v", "kept:/d", "--network", "kept", "busybox", "cat", "/d/f") == "x"
     docker("network", "rm", "kept")
+
+
+def test_the_cgroup_parent_goes_with_the_daemon_unless_a_container_runs_in_it(engine: TestEngine) -> None:
+    def parents() -> list[Path]:
+        root = Path("/sys/fs/cgroup")
+        name = engine.cgroup_parent.strip("/")
+        return [path for path in (root / name, *root.glob(f"*/{name}")) if path.is_dir()]
+
+    engine.docker("run", "-d", "--name", "kept", "busybox", "sleep", "60")
+    engine.stop()
+    assert parents()
+    engine.start()
+    engine.docker("rm", "-f", "kept")
+    engine.stop()
+    assert not parents()
 
 
 def test_two_daemons_never_share_a_data_root(engine: TestEngine) -> None:
