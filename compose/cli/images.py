@@ -9,10 +9,10 @@ import click
 
 from compose.cli.context import Settings
 from compose.cli.engine import find, with_engine
-from compose.cli.tables import table
 from compose.execute.images import split_reference
 from compose.plan.teardown import chosen
 from engine.client import DockerClient
+from engine.client.tables import table
 from engine.errdefs import NotFound
 
 
@@ -58,7 +58,7 @@ def command(settings: Settings, /, services: tuple[str, ...], quiet: bool, style
             (r["ContainerName"], r["Repository"], r["Tag"], r["Platform"], _short(r["ID"]), _size(r["Size"]))
             for r in rows
         ]
-        click.echo(table(header, cells), nl=False)
+        click.echo(table(header, cells))
 
 
 def _short(identity: str) -> str:

@@ -10,10 +10,11 @@ import click
 
 from compose.cli.context import Settings
 from compose.cli.engine import find, with_engine
-from compose.cli.tables import table
 from compose.plan.state import Container
 from compose.plan.teardown import chosen
+from engine.api.durations import human_duration
 from engine.client import DockerClient
+from engine.client.tables import table
 
 STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
 
@@ -59,13 +60,13 @@ def render(containers: list[Container], given: dict[str, Any]) -> str:
             c.image,
             _command(c, full=given["no_trunc"]),
             c.service,
-            _ago(c.details.get("Created", 0)) + " ago",
+            human_duration(time.time() - c.details.get("Created", 0)) + " ago",
             str(c.details.get("Status", "")),
             ports_text(c.details.get("Ports") or []),
         )
         for c in containers
     ]
-    return table(("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS"), rows)
+    return table(("NAME", "IMAGE", "COMMAND", "SERVICE", "CREATED", "STATUS", "PORTS"), rows) + "\n"
 
 
 def _full_name(container: Container) -> str:
@@ -75,17 +76,6 @@ def _full_name(container: Container) -> str:
 def _command(container: Container, *, full: bool) -> str:
     text = str(container.details.get("Command", ""))
     return f'"{text if full or len(text) <= 20 else text[:19] + "…"}"'
-
-
-def _ago(created: float) -> str:
-    seconds = max(int(time.time() - created), 0)
-    if seconds < 1:
-        return "Less than a second"
-    for size, word in ((86_400 * 7, "week"), (86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
-        count = seconds // size
-        if count >= (2 if size > 60 else 1):
-            return f"{count} {word}{'s' if count != 1 else ''}"
-    return f"{seconds // 60} minutes"
 
 
 def ports_text(ports: list[dict[str, Any]]) -> str:

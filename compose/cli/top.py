@@ -9,10 +9,10 @@ import click
 
 from compose.cli.context import Settings
 from compose.cli.engine import find, with_engine
-from compose.cli.tables import table
 from compose.plan.state import Container
 from compose.plan.teardown import chosen
 from engine.client import DockerClient
+from engine.client.tables import table
 
 
 @click.command("top")
@@ -32,4 +32,4 @@ def command(settings: Settings, /, services: tuple[str, ...]) -> None:
         return
     header = ("SERVICE", "#", *found[0][1]["Titles"])
     rows = [(c.service, str(c.number), *row) for c, answer in found for row in answer["Processes"] or ()]
-    click.echo(table(header, rows), nl=False)
+    click.echo(table(header, rows))

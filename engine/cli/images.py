@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
-from engine.cli.columns import ago, size, table
+from engine.cli.columns import ago, size
 from engine.client import DockerClient, Endpoint
 from engine.client.commands import coroutine
+from engine.client.tables import table
 
 HEADER = ("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE")
 

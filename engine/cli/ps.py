@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from engine.cli.columns import ago, table
+from engine.cli.columns import ago
 from engine.client import DockerClient, Endpoint
 from engine.client.commands import coroutine
+from engine.client.tables import table
 from engine.errdefs import InvalidParameter
 
 HEADER = ("CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES")

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from engine.client import DockerClient, TLSConfig
+from engine.client.tables import table
 from engine.errdefs import DockyardError, InvalidParameter
 from machine.driver import State
 from machine.host import Machine
@@ -59,7 +60,7 @@ def ls(store: Store, quiet: bool, filters: tuple[str, ...], timeout: float, form
         for row in rows_found:
             click.echo(msgspec.json.encode(asdict(row)).decode())
     elif form == "table":
-        click.echo(_table([COLUMNS, *(tuple(asdict(row).values()) for row in rows_found)]))
+        click.echo(table(COLUMNS, [tuple(asdict(row).values()) for row in rows_found]))
     else:
         raise InvalidParameter(f"invalid --format {form!r}: expected table or json")
 
@@ -113,9 +114,3 @@ def _matches(wanted: dict[str, list[str]], facts: dict[str, str]) -> bool:
 def _natural(name: str) -> list[tuple[int, str]]:
     """web2 before web10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def _table(rows: list[tuple[str, ...]]) -> str:
-    widths = [max(len(row[i]) for row in rows) + 3 for i in range(len(COLUMNS))]
-    lines = ("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)

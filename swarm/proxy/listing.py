@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from engine.api.durations import human_duration
 from engine.api.filters import Filters
 from engine.errdefs import InvalidParameter, NotFound
 from swarm.cluster.images import with_tag
 from swarm.cluster.node import ContainerRecord
 
 _STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
-_UNITS = ((60 * 60 * 24 * 365, "years", 2), (60 * 60 * 24 * 30, "months", 2), (60 * 60 * 24 * 7, "weeks", 2))
 HOST_DOWN = "Host Down"
 
 
@@ -102,23 +102,7 @@ def moment(text: str | None) -> datetime | None:
 
 def ago(then: datetime, now: datetime) -> str:
     """A span in docker's words."""
-    seconds = int((now - then).total_seconds())
-    if seconds < 1:
-        return "Less than a second"
-    if seconds == 1:
-        return "1 second"
-    if seconds < 60:
-        return f"{seconds} seconds"
-    minutes = seconds // 60
-    if minutes < 60:
-        return "About a minute" if minutes == 1 else f"{minutes} minutes"
-    hours = round(seconds / 3600)
-    if hours < 48:
-        return "About an hour" if hours == 1 else f"{hours} hours"
-    for length, name, at_least in _UNITS:
-        if seconds >= length * at_least:
-            return f"{seconds // length} {name}"
-    return f"{hours // 24} days"
+    return human_duration((now - then).total_seconds())
 
 
 # Filters: key → whether a record holds

@@ -8,10 +8,12 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from engine.api.durations import human_duration
 from engine.cli import columns
 from engine.cli.columns import memory
 from engine.cli.main import VERBS, pydocker
 from engine.cli.ps import parse_filters, port, row
+from engine.client.tables import table
 from engine.errdefs import InvalidParameter
 
 
@@ -32,7 +34,7 @@ from engine.errdefs import InvalidParameter
     ],
 )
 def test_ages(seconds: float, words: str) -> None:
-    assert columns.age(seconds) == words
+    assert human_duration(seconds) == words
 
 
 @pytest.mark.parametrize(("count", "words"), [(12, "12B"), (1980000, "1.98MB"), (25_300_000_000, "25.3GB")])
@@ -41,7 +43,7 @@ def test_sizes(count: int, words: str) -> None:
 
 
 def test_columns_stand_three_blanks_apart() -> None:
-    assert columns.table(("A", "LONG", "C"), [("aaaa", "b", "c")]) == "A      LONG   C\naaaa   b      c"
+    assert table(("A", "LONG", "C"), [("aaaa", "b", "c")]) == "A      LONG   C\naaaa   b      c"
 
 
 def test_a_container_becomes_a_row() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from engine.api.durations import human_duration
 from engine.container import detach, health, restart, signals, status, validate
 from engine.container.model import Container, Health, ProbeResult, State, Status
 from engine.container.timestamps import SECOND
@@ -279,7 +280,7 @@ def test_the_detach_sequence_is_held_back_until_it_is_decided(chunks, passed, de
     ],
 )
 def test_durations_in_words(seconds, words):
-    assert status.human_duration(seconds) == words
+    assert human_duration(seconds) == words
 
 
 def stands(**state):
